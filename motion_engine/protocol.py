@@ -1,0 +1,314 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The messages of the local HTTP protocol, as pydantic models, and its OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.json_schema import models_json_schema
+
+from motion_engine import __version__
+from motion_engine.errors import EngineError
+
+GENERATE_BODY_LIMIT = 1 << 20
+"""Largest body of ``POST /v1/generate`` in bytes."""
+
+MAX_SEED = 2**32 - 1
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Message(BaseModel):
+    """Common ground: unknown fields are refused, NaN and infinity too."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, ser_json_inf_nan="null")
+
+
+class ErrorDetail(Message):
+    """What went wrong, in a form for programs (code) and for people (message, fix)."""
+
+    code: str
+    message: str
+    fix: str
+
+
+class ErrorReply(Message):
+    """Body of every reply with a status of 400 or more."""
+
+    error: ErrorDetail
+
+
+# --- requests -------------------------------------------------------------------------------------------
+
+
+class TimedPrompt(Message):
+    """One part of a longer motion: a sentence and its seconds."""
+
+    text: str
+    duration: Number
+
+
+class PostProcessing(Message):
+    """Clean-up after sampling."""
+
+    foot_lock: bool = True
+    floor: bool = True
+
+
+class GenerateBody(Message):
+    """Body of ``POST /v1/generate``. ``null`` leaves a setting to the bundle."""
+
+    prompt: str | None = None
+    prompts: list[TimedPrompt] | None = None
+    duration: Number = Field(4.0, description="Seconds.")
+    seed: int = Field(0, ge=0, le=MAX_SEED, description="Clip i uses seed + i.")
+    count: int = Field(1, description="How many clips.")
+    sampler: str | None = None
+    steps: int | None = None
+    guidance: Number | None = None
+    bundle: str | None = None
+    controls: list[dict[str, Any]] | None = None
+    post: PostProcessing = PostProcessing()
+
+
+# --- replies --------------------------------------------------------------------------------------------
+
+
+class BundleSummary(Message):
+    """A model bundle that the engine can use."""
+
+    name: str
+    title: str
+    licence: str
+    default: bool
+    samplers: list[str]
+    fps: Number
+    max_duration: Number
+
+
+class Health(Message):
+    """Body of ``GET /v1/health``."""
+
+    status: Literal["loading", "ready", "error"]
+    version: str
+    pid: int
+    device: str | None = Field(description="Where the networks run; null until a model is loaded.")
+    bundles: list[BundleSummary]
+    queue: int = Field(description="Jobs that run or wait.")
+    error: ErrorDetail | None
+
+
+class Cancellation(Message):
+    """Body of the reply to ``DELETE /v1/jobs/{id}``: false when no such job runs or waits."""
+
+    cancelled: bool
+
+
+class Farewell(Message):
+    """Body of the reply to ``POST /v1/shutdown``."""
+
+    stopping: bool
+
+
+# --- events of the stream -------------------------------------------------------------------------------
+
+
+class ArrayValue(Message):
+    """An array: base64 of little-endian values in C order; ``bool`` as bytes 0 and 1."""
+
+    shape: list[int]
+    dtype: Literal["float32", "bool"]
+    data: str
+
+
+class MotionValue(Message):
+    """A clip on the SMPL-22 skeleton; metres, +Y up, +Z front, quaternions (w, x, y, z)."""
+
+    fps: Number
+    n_frames: int
+    joints: ArrayValue
+    rotations: ArrayValue
+    root: ArrayValue
+    contacts: ArrayValue
+    provenance: dict[str, Any]
+
+
+class QueuedEvent(Message):
+    """The job waits behind ``position`` others. Sent first, and again when the position changes."""
+
+    event: Literal["queued"] = "queued"
+    job: str
+    position: int
+
+
+class ProgressEvent(Message):
+    """``step`` of ``steps`` is done."""
+
+    event: Literal["progress"] = "progress"
+    job: str
+    step: int
+    steps: int
+    fraction: Number
+
+
+class MotionEvent(Message):
+    """Clip ``index`` of ``count``."""
+
+    event: Literal["motion"] = "motion"
+    job: str
+    index: int
+    count: int
+    motion: MotionValue
+
+
+class DoneEvent(Message):
+    """The job is complete; last line of its stream."""
+
+    event: Literal["done"] = "done"
+    job: str
+    elapsed_ms: Number
+
+
+class ErrorEvent(ErrorDetail):
+    """The job failed; last line of its stream."""
+
+    event: Literal["error"] = "error"
+    job: str
+
+
+class CancelledEvent(Message):
+    """The job was cancelled; last line of its stream."""
+
+    event: Literal["cancelled"] = "cancelled"
+    job: str
+
+
+Event = QueuedEvent | ProgressEvent | MotionEvent | DoneEvent | ErrorEvent | CancelledEvent
+LAST_EVENTS = (DoneEvent, ErrorEvent, CancelledEvent)
+
+_EVENT = TypeAdapter[Event](Annotated[Event, Field(discriminator="event")])
+
+
+def parse_event(line: str | bytes) -> Event:
+    """One line of a stream as its model; pydantic.ValidationError when it is none."""
+    return _EVENT.validate_json(line)
+
+
+def event_line(event: Event) -> bytes:
+    """An event as one line of newline-delimited JSON."""
+    return event.model_dump_json().encode("utf-8") + b"\n"
+
+
+def parse_generate(body: bytes) -> GenerateBody:
+    """Read the body of ``POST /v1/generate``.
+
+    Raises
+    ------
+    EngineError
+        ``malformed_json``, or ``bad_request`` naming the first wrong field.
+    """
+    try:
+        return GenerateBody.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        if first["type"] == "json_invalid":
+            raise EngineError(
+                "malformed_json", "The request is not valid JSON.", f"Send one JSON object ({first['msg']})."
+            ) from None
+        where = ".".join(str(part) for part in first["loc"]) or "The request"
+        raise EngineError(
+            "bad_request",
+            f"{where}: {first['msg']}.",
+            "Send the fields of POST /v1/generate as docs/openapi.json lists them.",
+        ) from None
+
+
+# --- OpenAPI --------------------------------------------------------------------------------------------
+
+
+def openapi() -> dict[str, Any]:
+    """The OpenAPI 3.1 document of the protocol. Made from the models above, not from the web framework,
+    so that it stays the same whatever version of the framework is installed."""
+    models: list[type[BaseModel]] = [
+        ErrorReply, GenerateBody, Health, Cancellation, Farewell,
+        QueuedEvent, ProgressEvent, MotionEvent, DoneEvent, ErrorEvent, CancelledEvent,
+    ]  # fmt: skip
+    _, definitions = models_json_schema(
+        [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"
+    )
+    schemas = definitions["$defs"]
+    schemas["Event"] = {
+        "description": "One line of a stream.",
+        "oneOf": [_ref(model.__name__) for model in models if "event" in model.model_fields],
+        "discriminator": {"propertyName": "event"},
+    }
+    refusals = {
+        "401": _reply("The token is missing or wrong.", "ErrorReply"),
+        "403": _reply("The Host header is not this server's, or an Origin header is present.", "ErrorReply"),
+    }
+    not_offered = refusals | {"501": _reply("No bundle offers this task.", "ErrorReply")}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Motion Prompt engine",
+            "version": __version__,
+            "description": "Local text-to-motion. The engine prints its port and token on one line of standard output.",
+        },
+        "servers": [{"url": "http://127.0.0.1:{port}", "variables": {"port": {"default": "0"}}}],
+        "security": [{"token": []}],
+        "paths": {
+            "/v1/health": {
+                "get": _operation("health", "Version, bundles, device, queue.", {
+                    "200": _reply("The state of the engine.", "Health"), **refusals,
+                }),
+            },
+            "/v1/generate": {
+                "post": _operation("generate", "Make motions from a prompt; the reply is a stream of events.", {
+                    "200": _reply("One event a line.", "Event", "application/x-ndjson"),
+                    "400": _reply("The body is not JSON.", "ErrorReply"),
+                    "413": _reply("The body is larger than 1 MiB.", "ErrorReply"),
+                    "422": _reply("A field is wrong; the sentence says which and why.", "ErrorReply"),
+                    "501": _reply("No bundle offers what was asked for.", "ErrorReply"),
+                    "503": _reply("The model could not be loaded, or too many jobs wait.", "ErrorReply"),
+                    **refusals,
+                }, body="GenerateBody"),
+            },
+            "/v1/jobs/{id}": {
+                "delete": _operation("cancel", "Cancel a job; the computation stops at its next step.", {
+                    "200": _reply("Whether a job was cancelled.", "Cancellation"), **refusals,
+                }) | {"parameters": [
+                    {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}},
+                ]},
+            },
+            "/v1/shutdown": {
+                "post": _operation("shutdown", "Cancel all jobs and end the server.", {
+                    "200": _reply("The server is stopping.", "Farewell"), **refusals,
+                }),
+            },
+            "/v1/caption": {"post": _operation("caption", "Describe a motion in words.", not_offered)},
+            "/v1/embed": {"post": _operation("embed", "Text or motion to the joint space.", not_offered)},
+        },
+        "components": {
+            "schemas": dict(sorted(schemas.items())),
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }  # fmt: skip
+
+
+def _ref(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _reply(description: str, schema: str, media: str = "application/json") -> dict[str, Any]:
+    return {"description": description, "content": {media: {"schema": _ref(schema)}}}
+
+
+def _operation(name: str, summary: str, replies: dict[str, Any], body: str | None = None) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": name, "summary": summary, "responses": dict(sorted(replies.items())),
+    }  # fmt: skip
+    if body:
+        content = {"application/json": {"schema": _ref(body)}}
+        operation["requestBody"] = {"required": True, "content": content}
+    return operation
