@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Make the mannequin's armature and mesh objects in the open .blend."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+from mathutils import Vector
+
+from . import body
+
+NAME = "Mannequin"
+_COLOURS = {body.SHELL: ("Mannequin Shell", (0.74, 0.71, 0.67, 1.0), 0.42),
+            body.JOINT: ("Mannequin Joint", (0.055, 0.075, 0.105, 1.0), 0.38)}  # fmt: skip
+
+
+def add_character(context: bpy.types.Context) -> bpy.types.Object:
+    """Add the default character at the 3D cursor, selected and active; returns its armature.
+
+    Raises
+    ------
+    RuntimeError
+        If the scene offers no collection that can be edited.
+    """
+    collection = context.collection or context.scene.collection
+    if collection.library is not None:
+        collection = context.scene.collection
+    rig = _armature(collection)
+    mesh = _mesh_object(rig, collection)
+    rig.location = context.scene.cursor.location
+    for other in context.view_layer.objects:
+        other.select_set(False)
+    for made in (rig, mesh):
+        made.select_set(made is rig)
+    context.view_layer.objects.active = rig
+    return rig
+
+
+def _armature(collection: bpy.types.Collection) -> bpy.types.Object:
+    data = bpy.data.armatures.new(NAME)
+    rig = bpy.data.objects.new(NAME, data)
+    collection.objects.link(rig)
+    data.display_type = "STICK"
+    rig.show_in_front = True
+    view_layer = bpy.context.view_layer
+    view_layer.update()
+    if bpy.context.object is not None and bpy.context.object.mode != "OBJECT":
+        bpy.ops.object.mode_set(mode="OBJECT")
+    view_layer.objects.active = rig
+    bpy.ops.object.mode_set(mode="EDIT")
+    try:
+        heads = body.bone_heads()
+        tails = body.bone_tails(heads)
+        bones = []
+        for name, parent, head, tail in zip(body.BONE_NAMES, body.BONE_PARENTS, heads, tails, strict=True):
+            bone = data.edit_bones.new(name)
+            bone.head, bone.tail = Vector(head), Vector(tail)
+            bone.parent = bones[parent] if parent >= 0 else None
+            bone.use_connect = bone.parent is not None and (bone.parent.tail - bone.head).length < 1e-5
+            # arms: Z of the bone up; everything else: Z to the front
+            level = abs(bone.vector.normalized().x) > 0.7
+            bone.align_roll(Vector((0, 0, 1)) if level else Vector((0, -1, 0)))
+            bones.append(bone)
+    finally:
+        bpy.ops.object.mode_set(mode="OBJECT")
+    return rig
+
+
+def _mesh_object(rig: bpy.types.Object, collection: bpy.types.Collection) -> bpy.types.Object:
+    surface = body.mannequin()
+    mesh = bpy.data.meshes.new(NAME)
+    mesh.from_pydata(np.concatenate(surface.vertices).tolist(), [], surface.faces)
+    mesh.polygons.foreach_set("material_index", np.array(surface.materials, dtype=np.int32))
+    mesh.polygons.foreach_set("use_smooth", np.ones(len(surface.faces), dtype=bool))
+    for slot in sorted(_COLOURS):
+        mesh.materials.append(_material(*_COLOURS[slot]))
+    mesh.update()
+    made = bpy.data.objects.new(f"{NAME} Body", mesh)
+    collection.objects.link(made)
+    for bone, parts in surface.weights.items():
+        group = made.vertex_groups.new(name=bone)
+        for indices, weights in parts:
+            for weight in np.unique(weights):
+                if weight > 0:
+                    group.add(indices[weights == weight].tolist(), float(weight), "REPLACE")
+    made.parent = rig
+    modifier = made.modifiers.new("Armature", "ARMATURE")
+    modifier.object = rig
+    return made
+
+
+def _material(name: str, colour: tuple[float, float, float, float], roughness: float) -> bpy.types.Material:
+    """The mannequin's material of that name, made on first use."""
+    material = bpy.data.materials.get(name)
+    if material is not None and material.library is None:
+        return material
+    material = bpy.data.materials.new(name)
+    if material.node_tree is None:  # before 5.0 a new material has no nodes
+        material.use_nodes = True
+    shader = next(node for node in material.node_tree.nodes if node.type == "BSDF_PRINCIPLED")
+    shader.inputs["Base Color"].default_value = colour
+    shader.inputs["Roughness"].default_value = roughness
+    material.diffuse_color = colour
+    material.roughness = roughness
+    return material

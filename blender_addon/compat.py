@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every difference between Blender 4.2 and 5.2 that the add-on meets, and nothing else.
+
+- 4.2, 4.3: an Action holds its F-curves itself.
+- 4.4 on: layers, strips and channel bags, one bag a slot; an Action animates an object only through a slot.
+- 5.0 on: ``Action.fcurves`` is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import bpy
+
+LAYERED = bpy.app.version >= (4, 4, 0)
+LINEAR = 1
+"""Number of the keyframe interpolation LINEAR, for ``foreach_set``."""
+
+
+class CurveWriter:
+    """Makes F-curves in a new Action for one object.
+
+    Parameters
+    ----------
+    action : an Action without curves.
+    target : the object that it is to animate.
+    """
+
+    def __init__(self, action: bpy.types.Action, target: bpy.types.Object) -> None:
+        if LAYERED:
+            slot = action.slots.new(id_type="OBJECT", name=target.name)
+            strip = action.layers.new("Layer").strips.new(type="KEYFRAME")
+            self._owner: Any = strip.channelbag(slot, ensure=True)
+        else:
+            action.id_root = "OBJECT"
+            self._owner = action
+        self._groups: dict[str, Any] = {}
+
+    def new(self, data_path: str, index: int, group: str) -> bpy.types.FCurve:
+        """An empty F-curve in the named channel group."""
+        curve = self._owner.fcurves.new(data_path, index=index)
+        if group not in self._groups:
+            self._groups[group] = self._owner.groups.new(group)
+        curve.group = self._groups[group]
+        return curve
+
+
+def assign_action(target: bpy.types.Object, action: bpy.types.Action) -> None:
+    """Make ``action`` the object's active Action, with a slot that really animates it.
+
+    Assigning alone leaves the slot empty when the only one was used by another object.
+
+    Raises
+    ------
+    RuntimeError
+        If Blender refuses, as in NLA tweak mode.
+    """
+    data = target.animation_data or target.animation_data_create()
+    try:
+        data.action = action
+    except AttributeError as error:
+        raise RuntimeError(str(error)) from None
+    if LAYERED and data.action_slot is None and len(data.action_suitable_slots):
+        data.action_slot = data.action_suitable_slots[0]
+
+
+def action_curves(action: bpy.types.Action) -> Iterable[bpy.types.FCurve]:
+    """All F-curves of an Action, whatever it keeps them in."""
+    if not LAYERED:
+        yield from action.fcurves
+        return
+    for layer in action.layers:
+        for strip in layer.strips:
+            for bag in strip.channelbags:
+                yield from bag.fcurves
+
+
+def can_animate(action: bpy.types.Action) -> bool:
+    """Whether the Action is one for objects."""
+    if LAYERED:
+        return not len(action.slots) or any(slot.target_id_type == "OBJECT" for slot in action.slots)
+    return action.id_root in {"OBJECT", ""}
+
+
+def is_pose_bone_selected(bone: bpy.types.PoseBone) -> bool:
+    """Selection moved from the bone to the pose bone in 5.0."""
+    return bool(bone.select) if hasattr(bone, "select") else bool(bone.bone.select)
