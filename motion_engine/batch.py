@@ -188,7 +188,7 @@ def _parse_csv(lines: list[str], first: int, heading: list[str]) -> tuple[list[B
         try:
             if len(row) > len(heading):
                 raise ValueError(
-                    f"the row has {len(row)} cells but the heading {len(heading)}; quote cells that hold a comma"
+                    f"{len(row)} cells below a heading of {len(heading)}; quote cells that hold a comma"
                 )
             cells = dict(zip(heading, row, strict=False))
             prompt = cells.pop("prompt", "")

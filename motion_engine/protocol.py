@@ -253,7 +253,7 @@ def openapi() -> dict[str, Any]:
         "info": {
             "title": "Motion Prompt engine",
             "version": __version__,
-            "description": "Local text-to-motion. The engine prints its port and token on one line of standard output.",
+            "description": "Local text-to-motion. The engine prints port and token on its standard output.",
         },
         "servers": [{"url": "http://127.0.0.1:{port}", "variables": {"port": {"default": "0"}}}],
         "security": [{"token": []}],
@@ -264,7 +264,7 @@ def openapi() -> dict[str, Any]:
                 }),
             },
             "/v1/generate": {
-                "post": _operation("generate", "Make motions from a prompt; the reply is a stream of events.", {
+                "post": _operation("generate", "Make motions; the reply is a stream of events.", {
                     "200": _reply("One event a line.", "Event", "application/x-ndjson"),
                     "400": _reply("The body is not JSON.", "ErrorReply"),
                     "413": _reply("The body is larger than 1 MiB.", "ErrorReply"),
