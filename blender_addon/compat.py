@@ -81,8 +81,3 @@ def can_animate(action: bpy.types.Action) -> bool:
     if LAYERED:
         return not len(action.slots) or any(slot.target_id_type == "OBJECT" for slot in action.slots)
     return action.id_root in {"OBJECT", ""}
-
-
-def is_pose_bone_selected(bone: bpy.types.PoseBone) -> bool:
-    """Selection moved from the bone to the pose bone in 5.0."""
-    return bool(bone.select) if hasattr(bone, "select") else bool(bone.bone.select)

@@ -14,6 +14,8 @@ import numpy as np
 from motion_engine import skeleton
 from numpy.typing import NDArray
 
+from ..axes import to_blender
+
 Array = NDArray[np.floating]
 
 SHELL, JOINT = 0, 1
@@ -27,12 +29,6 @@ _TAIL_CHILD = {0: 3, 1: 4, 2: 5, 3: 6, 4: 7, 5: 8, 6: 9, 7: 10, 8: 11, 9: 12, 12
                17: 19, 18: 20, 19: 21, 20: 22, 21: 23}  # fmt: skip
 _TAIL_STEP = {10: (0.0, -0.07, 0.0), 11: (0.0, -0.07, 0.0), 15: (0.0, 0.0, 0.2), 22: (0.09, 0.0, 0.0),
               23: (-0.09, 0.0, 0.0)}  # fmt: skip
-
-
-def to_blender(vectors: Array) -> Array:
-    """Vectors (..., 3) from +Y up, +Z front to Blender's +Z up, -Y front."""
-    x, y, z = np.moveaxis(np.asarray(vectors, dtype=float), -1, 0)
-    return np.stack([x, -z, y], axis=-1)
 
 
 def bone_heads() -> Array:

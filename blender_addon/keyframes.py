@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Write solved channels as a new Action of an armature."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import bpy
+import numpy as np
+
+from . import compat
+from .retarget.channels import Channel
+
+NAME_BYTES = 63
+_MAX_INT = 2**31 - 1
+
+
+def action_name(text: str) -> str:
+    """``text`` as the name of an Action: one line, at most 63 bytes of UTF-8, never cut inside a character."""
+    line = " ".join(text.split()) or "Motion"
+    return line.encode("utf-8")[:NAME_BYTES].decode("utf-8", errors="ignore").rstrip()
+
+
+def write_action(
+    target: bpy.types.Object,
+    channels: Sequence[Channel],
+    name: str,
+    start: float,
+    provenance: dict[str, Any],
+) -> bpy.types.Action:
+    """Make an Action with a linear key a frame; it is kept by a fake user and not assigned yet.
+
+    Parameters
+    ----------
+    target : the armature it is for.
+    channels : one value a scene frame each.
+    name : text that names it.
+    start : frame of the first key.
+    provenance : how the motion was made; becomes custom properties.
+    """
+    action = bpy.data.actions.new(action_name(name))
+    action.use_fake_user = True
+    writer = compat.CurveWriter(action, target)
+    frames = len(channels[0].values)
+    points = np.empty((frames, 2), dtype=np.float32)
+    points[:, 0] = start + np.arange(frames)
+    linear = np.full(frames, compat.LINEAR, dtype=np.int32)
+    for channel in channels:
+        path = f'pose.bones["{bpy.utils.escape_identifier(channel.bone)}"].{channel.property}'
+        for index, column in enumerate(channel.values.T):
+            curve = writer.new(path, index, channel.bone)
+            points[:, 1] = column
+            curve.keyframe_points.add(frames)
+            curve.keyframe_points.foreach_set("co", points.ravel())
+            curve.keyframe_points.foreach_set("interpolation", linear)
+            curve.update()
+    _describe(action, target, provenance)
+    return action
+
+
+def assign(target: bpy.types.Object, action: bpy.types.Action) -> None:
+    """Make the Action the armature's active one; the one before is kept by a fake user.
+
+    Raises
+    ------
+    RuntimeError
+        If Blender refuses.
+    """
+    before = target.animation_data.action if target.animation_data else None
+    if before is not None and before != action and before.library is None:
+        before.use_fake_user = True
+    compat.assign_action(target, action)
+
+
+def _describe(action: bpy.types.Action, target: bpy.types.Object, provenance: dict[str, Any]) -> None:
+    action["motion_prompt"] = target.name
+    for key, value in provenance.items():
+        value = _storable(value)
+        if value is not None:
+            action[key] = value
+
+
+def _storable(value: Any) -> Any:
+    """A JSON value as Blender can keep it: no None, no integers over 32 bits, no lists of mixed types."""
+    if isinstance(value, bool | float):
+        return value
+    if isinstance(value, int):
+        return value if abs(value) <= _MAX_INT else str(value)
+    if isinstance(value, dict):
+        return {str(k): _storable(v) for k, v in value.items() if v is not None}
+    if isinstance(value, list):
+        simple = bool(value) and all(type(item) is type(value[0]) for item in value)
+        return value if simple and isinstance(value[0], int | float | str) else str(value)
+    return None if value is None else str(value)

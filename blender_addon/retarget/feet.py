@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Legs of other proportions: the feet go where the source's feet go, scaled, and never through the floor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from motion_engine import quaternion as quat
+from motion_engine import skeleton
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating]
+J = skeleton.JOINT
+
+LEGS = (
+    (J["left_hip"], J["left_knee"], J["left_ankle"], J["left_foot"]),
+    (J["right_hip"], J["right_knee"], J["right_ankle"], J["right_foot"]),
+)
+SETTLE_SECONDS = 0.15
+"""Half the time over which the pelvis sinks and rises where a leg would be too short."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The floor under a rig.
+
+    Attributes
+    ----------
+    up : (3,) unit vector.
+    level : height of the soles of the rest pose along ``up``.
+    ankles, toes : (2,) heights of left and right ankle and toe over the floor at rest.
+    """
+
+    up: Array
+    level: float
+    ankles: Array
+    toes: Array
+
+
+def source_ground() -> Ground:
+    """The engine's floor, y = 0."""
+    heights = skeleton.REST_JOINTS[:, 1] + skeleton.REST_PELVIS_HEIGHT
+    return Ground(
+        np.array([0.0, 1.0, 0.0]), 0.0, heights[[J["left_ankle"], J["right_ankle"]]],
+        heights[[J["left_foot"], J["right_foot"]]],
+    )  # fmt: skip
+
+
+def target_ground(heads: Array, up: Array, scale: float) -> Ground:
+    """The floor under the rest pose: the armature's origin when the feet stand near it, else below the toes."""
+    heights = heads @ up
+    ankles = heights[[J["left_ankle"], J["right_ankle"]]]
+    toes = heights[[J["left_foot"], J["right_foot"]]]
+    source = source_ground()
+    toes = np.where(np.isfinite(toes), toes, ankles + scale * (source.toes - source.ankles))
+    lowest = float(min(ankles.min(), toes.min()))
+    stands_on_origin = -0.02 * scale <= lowest <= 0.15 * scale
+    level = 0.0 if stands_on_origin else lowest - scale * skeleton.TOE_CLEARANCE
+    return Ground(up, level, ankles - level, toes - level)
+
+
+def foot_clearance(ankle: Array, toe_drop: Array, ground: Ground, side: int) -> Array:
+    """How far the lower of ankle and toe is above where it stands at rest (T,).
+
+    ``ankle`` is the ankle's height over the floor, ``toe_drop`` the toe's height minus the ankle's.
+    """
+    return np.minimum(ankle - ground.ankles[side], ankle + toe_drop - ground.toes[side])
+
+
+def ankle_height(clearance: Array, toe_drop: Array, ground: Ground, side: int) -> Array:
+    """Height of the ankle over the floor that gives ``clearance``; inverse of `foot_clearance`."""
+    return clearance + np.maximum(ground.ankles[side], ground.toes[side] - toe_drop)
+
+
+def bend_leg(
+    thigh: Array, shin: Array, thigh_turn: Array, shin_turn: Array, hinge: Array, goal: Array
+) -> tuple[Array, Array]:
+    """Two-bone inverse kinematics by the law of cosines, changing the pose as little as it can.
+
+    Parameters
+    ----------
+    thigh, shin : (T, 3) from hip to knee and from knee to ankle as posed.
+    thigh_turn, shin_turn : (T, 4) rotations that posed them.
+    hinge : (T, 3) unit axis about which the knee bends, used while the leg is too straight to tell.
+    goal : (T, 3) from hip to where the ankle should be; out of reach, the leg is stretched towards it.
+
+    Returns
+    -------
+    New ``thigh_turn`` and ``shin_turn``.
+    """
+    a, b = np.linalg.norm(thigh, axis=-1), np.linalg.norm(shin, axis=-1)
+    reach = np.clip(np.linalg.norm(goal, axis=-1), np.abs(a - b) * 1.001 + 1e-9, a + b)
+    normal = np.cross(thigh, shin)
+    certain = np.clip((np.linalg.norm(normal, axis=-1) / (a * b) - 0.05) / 0.15, 0.0, 1.0)[:, None]
+    same_way = np.where(np.sum(normal * hinge, axis=-1) < 0, -1.0, 1.0)[:, None]
+    axis = quat.normalize(certain * same_way * quat.normalize(normal) + (1 - certain) * hinge)
+    bent = np.arctan2(np.sum(normal * axis, axis=-1), np.sum(thigh * shin, axis=-1))
+    wanted = np.arccos(np.clip((reach**2 - a**2 - b**2) / (2 * a * b), -1.0, 1.0))
+    # a knee that the source bends the wrong way stays so, unless much more bend is needed
+    wanted = np.where((bent < 0) & (wanted < 0.02 - 1.5 * bent), -wanted, wanted)
+    fold = quat.from_axis_angle(axis * (wanted - bent)[:, None])
+    swing = quat.between(thigh + quat.rotate(fold, shin), goal)
+    # proportions like the source's: the ankle is there already, and the pose stays as it is
+    there = np.linalg.norm(goal - thigh - shin, axis=-1) < 1e-5 * (a + b)
+    fold[there] = swing[there] = quat.IDENTITY
+    return quat.multiply(swing, thigh_turn), quat.multiply(swing, quat.multiply(fold, shin_turn))
+
+
+def settle(drop: Array, fps: float) -> Array:
+    """The smoothest-looking curve (T,) that is never below ``drop``: widest maximum, then a moving average."""
+    half = max(1, round(SETTLE_SECONDS * fps))
+    padded = np.pad(drop, 2 * half, mode="edge")
+    widest = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1).max(axis=-1)
+    return np.convolve(widest, np.full(2 * half + 1, 1 / (2 * half + 1)), mode="valid")

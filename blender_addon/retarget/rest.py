@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the solver needs to know of a target rig, and how its rest pose relates to the engine's T-pose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from motion_engine import quaternion as quat
+from motion_engine import skeleton
+from numpy.typing import NDArray
+
+from ..axes import TO_BLENDER
+
+Array = NDArray[np.floating]
+J = skeleton.JOINT
+
+LIMBS = {
+    J["left_hip"]: J["left_knee"], J["left_knee"]: J["left_ankle"],
+    J["right_hip"]: J["right_knee"], J["right_knee"]: J["right_ankle"],
+    J["left_shoulder"]: J["left_elbow"], J["left_elbow"]: J["left_wrist"],
+    J["right_shoulder"]: J["right_elbow"], J["right_elbow"]: J["right_wrist"],
+}  # fmt: skip
+"""Joints whose bone is turned until it points along the T-pose's, and the joint it points at."""
+
+FEET = {J["left_ankle"]: J["left_foot"], J["right_ankle"]: J["right_foot"]}
+"""Joints that keep their level in the rest pose and are turned about the vertical only."""
+
+_SNAP_UP, _SNAP_LEFT = np.cos(np.radians(25)), np.cos(np.radians(8))
+
+
+@dataclass(frozen=True)
+class RestRig:
+    """The mapped bones of a rig and the bones between them, parents first; element 0 is the pelvis bone.
+
+    Everything is in the armature's own space, so that the object's place, turn and size do not matter.
+
+    Attributes
+    ----------
+    names : list of n str
+    parents : int (n,), index of the direct parent, -1 for the pelvis bone.
+    joints : int (n,), SMPL-22 joint of the bone, -1 for an unmapped bone between mapped ones.
+    rest : (n, 4, 4) rest matrices.
+    pose : (n, 4) rotation of unmapped bones in their own rest frame, as the user left them.
+    inherit : bool (n,), whether the bone takes its parent's rotation.
+    modes : list of n str, Blender's rotation modes.
+    root_parent : (4,) rotation, in armature space and relative to its rest, of what carries the pelvis bone.
+    root_location : (4, 4) affine map from the pelvis bone's location channels to its head in armature space.
+    """
+
+    names: list[str]
+    parents: NDArray[np.integer]
+    joints: NDArray[np.integer]
+    rest: Array
+    pose: Array
+    inherit: NDArray[np.bool_]
+    modes: list[str]
+    root_parent: Array
+    root_location: Array
+
+    def heads(self) -> Array:
+        """(22, 3) rest positions of the joints, NaN where no bone is mapped."""
+        found = np.full((skeleton.N_JOINTS, 3), np.nan)
+        mapped = self.joints >= 0
+        found[self.joints[mapped]] = self.rest[mapped, :3, 3]
+        return found
+
+
+def _snap(direction: Array, limit: float) -> Array:
+    """The coordinate axis nearest to ``direction`` when the cosine between them is above ``limit``."""
+    direction = direction / np.linalg.norm(direction)
+    axis = int(np.argmax(np.abs(direction)))
+    if abs(direction[axis]) < limit:
+        return direction
+    snapped = np.zeros(3)
+    snapped[axis] = np.sign(direction[axis])
+    return snapped
+
+
+def engine_to_rig(heads: Array) -> Array:
+    """Rotation (4,) from the engine's axes to the rig's: the rig's own up and left, read off its rest pose.
+
+    ``heads`` are rest positions (22, 3) with hips and shoulders present.
+    """
+    hips = heads[[J["left_hip"], J["right_hip"]]]
+    shoulders = heads[[J["left_shoulder"], J["right_shoulder"]]]
+    up = _snap(shoulders.mean(axis=0) - hips.mean(axis=0), _SNAP_UP)
+    left = hips[0] - hips[1]
+    left = _snap(left - up * (left @ up), _SNAP_LEFT)
+    left = left - up * (left @ up)
+    left /= np.linalg.norm(left)
+    frame = quat.from_matrix(np.stack([left, np.cross(up, left), up], axis=-1))
+    return quat.multiply(frame, TO_BLENDER)
+
+
+def rest_to_t_pose(heads: Array, to_rig: Array) -> Array:
+    """Rotations (22, 4) that take each bone of the rest pose into the T-pose, in armature space.
+
+    Arms and legs are swung until they point as the T-pose's do, starting from where their parent has been
+    swung already; feet turn about the vertical only, so that a flat sole stays flat; the trunk keeps its own
+    posture.
+    """
+    turns = np.tile(quat.IDENTITY, (skeleton.N_JOINTS, 1))
+    aim = quat.rotate(to_rig, skeleton.REST_OFFSETS)
+    up = quat.rotate(to_rig, np.array([0.0, 1.0, 0.0]))
+    for joint in range(1, skeleton.N_JOINTS):
+        parent = turns[skeleton.PARENTS[joint]]
+        if joint in LIMBS:
+            own = quat.rotate(parent, heads[LIMBS[joint]] - heads[joint])
+            turns[joint] = quat.multiply(quat.between(own, aim[LIMBS[joint]]), parent)
+        elif joint in FEET:
+            own, wanted = heads[FEET[joint]] - heads[joint], aim[FEET[joint]]
+            own, wanted = own - up * (own @ up), wanted - up * (wanted @ up)
+            if np.isfinite(own).all() and np.linalg.norm(own) > 1e-6:
+                turns[joint] = quat.between(own, wanted)
+        else:
+            turns[joint] = parent
+    return turns

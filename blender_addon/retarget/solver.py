@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Solve a whole clip onto a rig: rotations of every mapped bone, the path of the pelvis bone, feet on the floor.
+
+With ``A`` the source joint's world rotation relative to its T-pose, brought into the rig's axes, and ``D`` the turn
+from the rig's rest pose to that T-pose, a bone's rotation relative to its own rest pose is ``A D`` and its rotation
+in armature space ``A D B``, where ``B`` is its rest matrix. So rolls, bone axes and unmapped bones drop out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from motion_engine import quaternion as quat
+from motion_engine import skeleton
+from motion_engine.motion import Motion
+from numpy.typing import NDArray
+
+from . import feet
+from .channels import Channel, rotation_channel
+from .rest import RestRig, engine_to_rig, rest_to_t_pose
+
+Array = NDArray[np.floating]
+J = skeleton.JOINT
+
+_SOURCE_LEGS = float(np.linalg.norm(skeleton.REST_OFFSETS[[4, 5, 7, 8]], axis=-1).sum())
+
+
+@dataclass(frozen=True)
+class Target:
+    """A rig's rest pose in the terms of the source.
+
+    Attributes
+    ----------
+    heads : (22, 3) rest positions, NaN where unmapped.
+    to_rig : (4,) rotation from the engine's axes to the rig's.
+    align : (22, 4) rotations from the rest pose to the T-pose.
+    scale : length of the rig's legs over the source's.
+    ground : the floor under the rig.
+    stand : height of the pelvis over the floor in the T-pose.
+    """
+
+    heads: Array
+    to_rig: Array
+    align: Array
+    scale: float
+    ground: feet.Ground
+    stand: float
+
+
+def measure(rig: RestRig) -> Target:
+    """Read axes, T-pose, size and floor off a rest pose.
+
+    Raises
+    ------
+    ValueError
+        If the legs have no length.
+    """
+    heads = rig.heads()
+    to_rig = engine_to_rig(heads)
+    align = rest_to_t_pose(heads, to_rig)
+    thighs = [heads[knee] - heads[hip] for hip, knee, _, _ in feet.LEGS]
+    shins = [heads[ankle] - heads[knee] for _, knee, ankle, _ in feet.LEGS]
+    lengths = [np.linalg.norm(t) + np.linalg.norm(s) for t, s in zip(thighs, shins, strict=True)]
+    if min(lengths) < 1e-6:
+        raise ValueError("The legs of this armature have no length.")
+    scale = float(sum(lengths)) / _SOURCE_LEGS
+    up = quat.rotate(to_rig, np.array([0.0, 1.0, 0.0]))
+    ground = feet.target_ground(heads, up, scale)
+    drops = []
+    for side, (hip, knee, ankle, _) in enumerate(feet.LEGS):
+        leg = (
+            quat.rotate(align[J["pelvis"]], heads[hip] - heads[J["pelvis"]])
+            + quat.rotate(align[hip], heads[knee] - heads[hip])
+            + quat.rotate(align[knee], heads[ankle] - heads[knee])
+        )
+        drops.append(ground.ankles[side] - leg @ up)
+    return Target(heads, to_rig, align, scale, ground, float(np.mean(drops)))
+
+
+def solve(rig: RestRig, motion: Motion) -> list[Channel]:
+    """Channels that play ``motion`` on ``rig``, one value a frame of ``motion``.
+
+    Returns
+    -------
+    list of Channel
+        The rotation of each mapped bone in its own rotation mode, and the location of the pelvis bone.
+    """
+    target = measure(rig)
+    rotations = motion.rotations.astype(float)
+    source_turns = skeleton.global_rotations(rotations)
+    turns = quat.multiply(
+        quat.multiply(target.to_rig, source_turns),
+        quat.multiply(quat.conjugate(target.to_rig), target.align),
+    )  # (T, 22, 4): A D
+    pelvis = _plant(motion, source_turns, target, turns)
+    channels = _rotations(rig, turns)
+    away = np.linalg.inv(rig.root_location)
+    location = pelvis @ away[:3, :3].T + away[:3, 3]
+    return [Channel(rig.names[0], "location", location), *channels]
+
+
+def _plant(motion: Motion, source_turns: Array, target: Target, turns: Array) -> Array:
+    """Pelvis path (T, 3) in armature space; changes the legs' ``turns`` so that the feet land."""
+    source = feet.source_ground()
+    joints = skeleton.forward_kinematics(motion.rotations.astype(float), motion.root.astype(float))
+    up, scale, heads, ground = target.ground.up, target.scale, target.heads, target.ground
+    base = heads[J["pelvis"]] - up * (heads[J["pelvis"]] @ up) + up * ground.level
+
+    def place(points: Array, height: Array) -> Array:
+        """Source points (T, 3), scaled, at ``height`` over the rig's floor."""
+        flat = points * (scale, 0.0, scale)
+        return base + quat.rotate(target.to_rig, flat) + height[:, None] * up
+
+    height = target.stand + scale * (joints[:, 0, 1] - skeleton.REST_PELVIS_HEIGHT)
+    pelvis = place(joints[:, 0], height)
+    goals, drop = [], np.zeros(len(joints))
+    for side, (hip, knee, ankle, toe) in enumerate(feet.LEGS):
+        foot = heads[toe] - heads[ankle]
+        if not np.isfinite(foot).all():  # a rig without toes gets the source's, scaled
+            foot = quat.rotate(target.to_rig, skeleton.REST_OFFSETS[toe]) * scale
+        lift = scale * feet.foot_clearance(
+            joints[:, ankle, 1], joints[:, toe, 1] - joints[:, ankle, 1], source, side
+        )
+        goal = place(
+            joints[:, ankle], feet.ankle_height(lift, quat.rotate(turns[:, ankle], foot) @ up, ground, side)
+        )
+        goals.append(goal)
+        length = np.linalg.norm(heads[knee] - heads[hip]) + np.linalg.norm(heads[ankle] - heads[knee])
+        away = goal - pelvis - quat.rotate(turns[:, 0], heads[hip] - heads[0])
+        below = -(away @ up)
+        across = np.sum(away**2, axis=-1) - below**2
+        short = below - np.sqrt(np.maximum(length**2 - across, 0.0))
+        standing = motion.contacts[:, 2 * side : 2 * side + 2].any(axis=-1) & (below > 0)
+        drop = np.maximum(drop, np.where(standing, short, 0.0))
+    if drop.max() > 1e-4 * scale:
+        pelvis = pelvis - feet.settle(drop, motion.fps)[:, None] * up
+    left = quat.rotate(target.to_rig, np.array([1.0, 0.0, 0.0]))
+    for (hip, knee, ankle, _), goal in zip(feet.LEGS, goals, strict=True):
+        thigh = quat.rotate(turns[:, hip], heads[knee] - heads[hip])
+        shin = quat.rotate(turns[:, knee], heads[ankle] - heads[knee])
+        aligned = quat.multiply(turns[:, hip], quat.conjugate(target.align[hip]))
+        hip_at = pelvis + quat.rotate(turns[:, 0], heads[hip] - heads[0])
+        turns[:, hip], turns[:, knee] = feet.bend_leg(
+            thigh, shin, turns[:, hip], turns[:, knee], quat.rotate(aligned, left), goal - hip_at
+        )
+    return pelvis
+
+
+def _rotations(rig: RestRig, turns: Array) -> list[Channel]:
+    """Rotation channels of the mapped bones from rotations (T, 22, 4) relative to the rest pose."""
+    rest = quat.from_matrix(rig.rest[:, :3, :3])
+    channels = []
+    deltas: list[Array] = []  # rotation of each bone relative to its rest pose, in armature space
+    for bone, joint in enumerate(rig.joints):
+        parent = rig.parents[bone]
+        if not rig.inherit[bone]:
+            carried = quat.IDENTITY
+        else:
+            carried = rig.root_parent if parent < 0 else deltas[parent]
+        frame = quat.multiply(carried, rest[bone])
+        if joint < 0:
+            own = quat.multiply(quat.multiply(frame, rig.pose[bone]), quat.conjugate(rest[bone]))
+            deltas.append(own)
+            continue
+        deltas.append(turns[:, joint])
+        local = quat.multiply(quat.conjugate(frame), quat.multiply(turns[:, joint], rest[bone]))
+        channels.append(rotation_channel(rig.names[bone], rig.modes[bone], local))
+    return channels

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Find the armature a motion is for, check that it can be animated, read its rest pose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+from mathutils import Matrix
+from motion_engine import skeleton
+
+from . import rig_maps
+from .retarget.rest import RestRig
+from .status import Fix, UserError
+
+
+@dataclass(frozen=True)
+class Handle:
+    """Remembers an armature object across undo, renaming and deletion, without a reference to it."""
+
+    name: str
+    session_uid: int
+
+    @classmethod
+    def of(cls, target: bpy.types.Object) -> Handle:
+        return cls(target.name, target.session_uid)
+
+    def find(self) -> bpy.types.Object | None:
+        """The object, or None when it is gone."""
+        for candidate in bpy.data.objects:
+            if candidate.session_uid == self.session_uid and candidate.type == "ARMATURE":
+                return candidate
+        return None
+
+
+def selected_armature(context: bpy.types.Context) -> bpy.types.Object | None:
+    """The armature the user means: the active one, that of the active mesh, or the only selected one."""
+    active = context.view_layer.objects.active
+    candidates = [active] if active is not None and active.select_get() else []
+    candidates += [other for other in context.view_layer.objects if other.select_get() and other != active]
+    if active is not None and active.mode != "OBJECT" and active not in candidates:
+        candidates.insert(0, active)
+    for candidate in candidates:
+        if candidate.type == "ARMATURE":
+            return candidate
+        if candidate.type == "MESH":
+            worn = candidate.find_armature()
+            if worn is not None:
+                return worn
+    return None
+
+
+def check(target: bpy.types.Object) -> rig_maps.Mapping:
+    """Make sure that the armature can take keys, and map its bones. Changes nothing.
+
+    Raises
+    ------
+    UserError
+        With the sentence and the buttons for the user.
+    """
+    choose = Fix("Use the Default Character", "motion_prompt.generate", {"new_character": True}, "ARMATURE_DATA")
+    if target.library is not None:
+        raise UserError(
+            f"'{target.name}' is linked from another file, so it cannot be animated here. "
+            "Make a library override of it first.",
+            [Fix("Make Library Override", "object.make_override_library", {}, "LIBRARY_DATA_OVERRIDE"), choose],
+        )
+    if target.override_library is not None and target.override_library.is_system_override:
+        raise UserError(
+            f"'{target.name}' is a library override that is not editable. Make it editable first.", [choose]
+        )
+    if target.mode == "EDIT":
+        raise UserError(
+            f"'{target.name}' is in Edit Mode. Leave it, then generate again.",
+            [Fix("Leave Edit Mode", "object.mode_set", {"mode": "OBJECT"}, "OBJECT_DATAMODE")],
+        )
+    if target.animation_data is not None and target.animation_data.use_tweak_mode:
+        raise UserError(f"'{target.name}' is being edited in the NLA. Leave the strip's tweak mode (Tab) first.")
+    parents = {bone.name: bone.parent.name if bone.parent else None for bone in target.data.bones}
+    try:
+        return rig_maps.map_bones(parents)
+    except rig_maps.RigError as error:
+        raise UserError(f"'{target.name}': {error} Nothing was changed.", [choose]) from None
+
+
+def read_rest(target: bpy.types.Object, mapping: rig_maps.Mapping) -> RestRig:
+    """Rest pose of the mapped bones and of the bones between them."""
+    joint_of = {bone: skeleton.JOINT[joint] for joint, bone in mapping.bones.items()}
+    root = target.pose.bones[mapping.bones["pelvis"]]
+    wanted = set()
+    for name in joint_of:
+        bone = target.pose.bones[name]
+        while bone is not None and bone.name not in wanted:
+            wanted.add(bone.name)
+            bone = bone.parent if bone != root else None
+    bones = [bone for bone in (root, *root.children_recursive) if bone.name in wanted]
+    index = {bone.name: i for i, bone in enumerate(bones)}
+    return RestRig(
+        names=[bone.name for bone in bones],
+        parents=np.array([-1, *(index[bone.parent.name] for bone in bones[1:])]),
+        joints=np.array([joint_of.get(bone.name, -1) for bone in bones]),
+        rest=np.array([bone.bone.matrix_local for bone in bones], dtype=float),
+        pose=np.array([bone.matrix_basis.to_quaternion() for bone in bones], dtype=float),
+        inherit=np.array([bone.bone.use_inherit_rotation for bone in bones]),
+        modes=[bone.rotation_mode for bone in bones],
+        root_parent=_carried(root),
+        root_location=_location_map(root),
+    )
+
+
+def _carried(root: bpy.types.PoseBone) -> np.ndarray:
+    """Rotation (4,) that the parents give the bone, relative to its rest pose, in armature space."""
+    if root.parent is None:
+        return np.array([1.0, 0.0, 0.0, 0.0])
+    turn = root.parent.matrix.to_quaternion() @ root.parent.bone.matrix_local.to_quaternion().inverted()
+    return np.array(turn, dtype=float)
+
+
+def _location_map(root: bpy.types.PoseBone) -> np.ndarray:
+    """Affine (4, 4) from location channels to the bone's head, by asking Blender where four locations land."""
+    bone = root.bone
+    parent = {}
+    if root.parent is not None:
+        parent = {"parent_matrix": root.parent.matrix, "parent_matrix_local": root.parent.bone.matrix_local}
+    heads = []
+    for location in ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)):
+        posed = bone.convert_local_to_pose(Matrix.Translation(location), bone.matrix_local, **parent)
+        heads.append(np.array(posed.translation, dtype=float))
+    affine = np.eye(4)
+    affine[:3, :3] = np.stack([head - heads[0] for head in heads[1:]], axis=-1)
+    affine[:3, 3] = heads[0]
+    return affine
