@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One file of settings for each bundle."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+CONFIGS = Path(__file__).parent / "configs"
+
+
+@dataclass(frozen=True)
+class BundleConfig:
+    """What the manifest says about the bundle."""
+
+    name: str
+    title: str
+    version: str
+    description: str
+    licence: str
+    text_encoder: str
+    attribution: list[str]
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Rate, longest clip in frames, sources and how often each is drawn."""
+
+    fps: float
+    max_frames: int
+    sources: list[str]
+    shares: dict[str, float]
+
+
+@dataclass(frozen=True)
+class VAEConfig:
+    """Convolutional motion VAE: channels, latent channels, frames a latent, residual blocks a level."""
+
+    width: int
+    latent_channels: int
+    downsampling: int
+    blocks: int
+
+
+@dataclass(frozen=True)
+class DenoiserConfig:
+    """Latent transformer."""
+
+    width: int
+    layers: int
+    heads: int
+    feed_forward: int
+    dropout: float
+    text_width: int
+
+
+@dataclass(frozen=True)
+class VAETraining:
+    """Steps, crops of ``crop`` frames a batch, peak learning rate, weight of the KL term."""
+
+    steps: int
+    batch: int
+    crop: int
+    learning_rate: float
+    kl_weight: float
+
+
+@dataclass(frozen=True)
+class MLDTraining:
+    """Steps, windows a batch, peak learning rate, share of captions that are dropped."""
+
+    steps: int
+    batch: int
+    learning_rate: float
+    caption_drop: float
+
+
+@dataclass(frozen=True)
+class LCMTraining:
+    """Latent consistency distillation: guidance range, steps of the solver's grid, Huber c, EMA of the target."""
+
+    steps: int
+    batch: int
+    learning_rate: float
+    guidance_range: list[float]
+    grid: int
+    huber: float
+    ema: float
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings of one bundle."""
+
+    bundle: BundleConfig
+    data: DataConfig
+    vae: VAEConfig
+    denoiser: DenoiserConfig
+    vae_training: VAETraining
+    mld_training: MLDTraining
+    lcm_training: LCMTraining
+    presets: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Config:
+        """From a TOML file, or the name of one in ``training/configs``.
+
+        Raises
+        ------
+        ValueError
+            Names a section or key that is missing or unknown.
+        """
+        path = Path(path)
+        if not path.suffix:
+            path = CONFIGS / f"{path.name}.toml"
+        if not path.exists():
+            known = ", ".join(sorted(p.stem for p in CONFIGS.glob("*.toml")))
+            raise ValueError(f"There is no configuration {path}. Shipped ones: {known}.")
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        sections = {
+            "bundle": BundleConfig,
+            "data": DataConfig,
+            "vae": VAEConfig,
+            "denoiser": DenoiserConfig,
+            "vae_training": VAETraining,
+            "mld_training": MLDTraining,
+            "lcm_training": LCMTraining,
+        }
+        made: dict[str, Any] = {name: _section(path, name, kind, data) for name, kind in sections.items()}
+        return cls(**made, presets=data.get("presets", {}))
+
+
+_Section = TypeVar("_Section")
+
+
+def _section(path: Path, name: str, kind: type[_Section], data: dict[str, Any]) -> _Section:
+    given = data.get(name)
+    if given is None:
+        raise ValueError(f"{path.name} lacks the section [{name}].")
+    expected = {f.name for f in fields(kind)}  # type: ignore[arg-type]
+    wrong = sorted(expected.symmetric_difference(given))
+    if wrong:
+        raise ValueError(f"{path.name}, section [{name}]: missing or unknown {', '.join(wrong)}.")
+    return kind(**given)

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Normalisation and balanced sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from motion_engine import features
+from motion_engine.formats.atomic import replacing
+from training.data.motion_set import Item
+
+Array = NDArray[np.floating]
+
+_GROUPS = (
+    features.YAW_VELOCITY, features.ROOT_VELOCITY, features.ROOT_HEIGHT, features.JOINTS, features.ROTATIONS,
+    features.VELOCITIES, features.CONTACTS,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Normaliser:
+    """Mean and standard deviation (263,), the latter averaged inside each group of features as HumanML3D does."""
+
+    mean: Array
+    std: Array
+
+    @classmethod
+    def fit(cls, items: Sequence[Item]) -> Normaliser:
+        """From all frames of ``items``."""
+        rows = np.concatenate([item.features for item in items])
+        std = rows.std(axis=0)
+        for group in _GROUPS:
+            std[group] = std[group].mean()
+        return cls(rows.mean(axis=0).astype(np.float32), np.maximum(std, 1e-6).astype(np.float32))
+
+    def save(self, path: Path) -> None:
+        """``mean`` and ``std`` in one ``.npz``."""
+        with replacing(path) as file:
+            np.savez(file, mean=self.mean, std=self.std)
+
+    @classmethod
+    def load(cls, path: Path) -> Normaliser:
+        """Read what `save` wrote."""
+        with np.load(path) as data:
+            return cls(data["mean"], data["std"])
+
+    def apply(self, rows: Array) -> Array:
+        """Normalised features."""
+        return (rows - self.mean) / self.std
+
+
+class BalancedSampler:
+    """Draws items so that each source gets its share, whatever its size."""
+
+    def __init__(self, sources: Sequence[str], shares: Mapping[str, float], seed: int = 0) -> None:
+        counts = {source: sources.count(source) for source in set(sources)}
+        weights = np.array([shares.get(source, 1.0 / len(counts)) / counts[source] for source in sources])
+        self._cumulative = np.cumsum(weights / weights.sum())
+        self.random = np.random.default_rng(seed)
+
+    def draw(self, count: int) -> NDArray[np.integer]:
+        """Indices of ``count`` items."""
+        drawn = np.searchsorted(self._cumulative, self.random.random(count))
+        return np.minimum(drawn, len(self._cumulative) - 1)
+
+
+def crops(
+    items: Sequence[Item], normaliser: Normaliser, shares: Mapping[str, float], batch: int, length: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Endless batches of random crops: normalised features (B, length, 263) and the mask (B, length) of real frames.
+
+    Shorter items are continued with their last frame and masked there.
+    """
+    sampler = BalancedSampler([item.source for item in items], shares)
+    rows = [normaliser.apply(item.features) for item in items]
+    while True:
+        out = np.empty((batch, length, features.N_FEATURES), dtype=np.float32)
+        mask = np.zeros((batch, length), dtype=bool)
+        for i, index in enumerate(sampler.draw(batch)):
+            item = rows[index]
+            start = sampler.random.integers(0, max(len(item) - length, 0) + 1)
+            part = item[start : start + length]
+            out[i, : len(part)], out[i, len(part) :] = part, part[-1]
+            mask[i, : len(part)] = True
+        yield torch.from_numpy(out), torch.from_numpy(mask)

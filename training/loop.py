@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every stage shares: device, learning-rate schedule, EMA, checkpoints that resume, progress bar, loss log."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+CHECKPOINT_SECONDS = 60.0
+LOG_EVERY = 25
+
+
+def pick_device() -> torch.device:
+    """CUDA when there is one, Apple's GPU next, else the CPU."""
+    if torch.cuda.is_available():
+        torch.set_float32_matmul_precision("high")
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    """bfloat16 where it pays: on CUDA and on CPUs with instructions for it."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type in ("cuda", "cpu"))
+
+
+class EMA:
+    """Exponential moving average of a module's parameters; the average is warmed up over the first steps."""
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.module = copy.deepcopy(module).eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def update(self, module: nn.Module, step: int | None = None) -> None:
+        """Blend in the present parameters."""
+        decay = self.decay if step is None else min(self.decay, (1 + step) / (10 + step))
+        pairs = zip(self.module.parameters(), module.parameters(), strict=True)
+        for average, present in pairs:
+            average.lerp_(present, 1.0 - decay)
+
+
+def train(
+    module: nn.Module,
+    batches: Iterator[Any],
+    loss_of: Callable[[Any], dict[str, Tensor]],
+    *,
+    folder: Path,
+    name: str,
+    steps: int,
+    learning_rate: float,
+    ema: EMA,
+    warm_up: int = 200,
+    weight_decay: float = 0.0,
+    after_step: Callable[[int], None] | None = None,
+) -> None:
+    """AdamW with warm-up and cosine decay, gradient norm clipped at 1, checkpoints every minute.
+
+    Started again with the same folder it goes on where it stopped. ``NAME.jsonl`` gets a line of losses every
+    25 steps, ``NAME.pt`` holds the weights, their average, the optimiser and the step.
+
+    Parameters
+    ----------
+    loss_of : from a batch to named losses; ``"loss"`` is what is minimised.
+    after_step : called with the number of the step when the parameters have changed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoint = folder / f"{name}.pt"
+    optimiser = torch.optim.AdamW(module.parameters(), lr=learning_rate, weight_decay=weight_decay, betas=(0.9, 0.99))
+    first = 0
+    if checkpoint.exists():
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        module.load_state_dict(state["module"])
+        ema.module.load_state_dict(state["ema"])
+        optimiser.load_state_dict(state["optimiser"])
+        first = state["step"]
+
+    def save(step: int) -> None:
+        state = {
+            "module": module.state_dict(),
+            "ema": ema.module.state_dict(),
+            "optimiser": optimiser.state_dict(),
+            "step": step,
+        }
+        temporary = checkpoint.with_suffix(".part")
+        torch.save(state, temporary)
+        os.replace(temporary, checkpoint)
+
+    def rate(step: int) -> float:
+        return learning_rate * min(1.0, (step + 1) / warm_up) * 0.5 * (1 + math.cos(math.pi * min(step / steps, 1.0)))
+
+    module.train()
+    sums: dict[str, float] = {}
+    saved_at = started = time.monotonic()
+    bar = tqdm(range(first, steps), desc=name, initial=first, total=steps, mininterval=5, dynamic_ncols=True)
+    with (folder / f"{name}.jsonl").open("a", encoding="utf-8") as log:
+        for step in bar:
+            for group in optimiser.param_groups:
+                group["lr"] = rate(step)
+            losses = loss_of(next(batches))
+            optimiser.zero_grad(set_to_none=True)
+            losses["loss"].backward()
+            norm = nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+            if torch.isfinite(norm):
+                optimiser.step()
+            ema.update(module, step)
+            if after_step:
+                after_step(step + 1)
+            for key, value in losses.items():
+                sums[key] = sums.get(key, 0.0) + float(value.detach())
+            if (step + 1) % LOG_EVERY == 0:
+                means = {key: round(value / LOG_EVERY, 5) for key, value in sums.items()}
+                log.write(json.dumps({"step": step + 1, **means, "seconds": round(time.monotonic() - started, 1)}) + "\n")
+                log.flush()
+                bar.set_postfix(means, refresh=False)
+                sums = {}
+            if time.monotonic() - saved_at > CHECKPOINT_SECONDS:
+                save(step + 1)
+                saved_at = time.monotonic()
+    save(steps)
+
+
+def load_average(module: nn.Module, checkpoint: Path) -> nn.Module:
+    """``module`` with the averaged weights of a checkpoint, in eval mode."""
+    if not checkpoint.exists():
+        raise FileNotFoundError(f"{checkpoint} is missing: run the stage that makes it first.")
+    module.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["ema"])
+    return module.eval()
