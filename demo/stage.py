@@ -68,7 +68,9 @@ def _node_math(tree: bpy.types.NodeTree, operation: str, *inputs: object) -> bpy
     return node.outputs[0]
 
 
-def _node_mix(tree: bpy.types.NodeTree, factor: bpy.types.NodeSocket, a: object, b: object) -> bpy.types.NodeSocket:
+def _node_mix(
+    tree: bpy.types.NodeTree, factor: bpy.types.NodeSocket, a: object, b: object
+) -> bpy.types.NodeSocket:
     node = tree.nodes.new("ShaderNodeMix")
     node.data_type = "RGBA"
     tree.links.new(factor, node.inputs[0])
@@ -195,7 +197,9 @@ def add_camera(boxes: np.ndarray, first: int, fps: float) -> bpy.types.Object:
     for i in range(0, len(middle), 3):
         focus.location = (*middle[i], 0.0)
         focus.keyframe_insert("location", frame=first + i)
-    reach = np.abs(boxes - np.concatenate([middle, np.zeros((len(middle), 1))], axis=1)[:, None]).max(axis=(0, 1))
+    reach = np.abs(boxes - np.concatenate([middle, np.zeros((len(middle), 1))], axis=1)[:, None]).max(
+        axis=(0, 1)
+    )
     height = max(float(boxes[:, 1, 2].max()), 1.2)
     needed = max(height, 1.15 * 2 * float(reach[:2].max()))
     camera = bpy.data.objects.new("Studio camera", bpy.data.cameras.new("Studio camera"))
@@ -211,7 +215,9 @@ def add_camera(boxes: np.ndarray, first: int, fps: float) -> bpy.types.Object:
     return camera
 
 
-def freeze_pose(meshes: list[bpy.types.Object], name: str, turn: float) -> tuple[bpy.types.Object, np.ndarray]:
+def freeze_pose(
+    meshes: list[bpy.types.Object], name: str, turn: float
+) -> tuple[bpy.types.Object, np.ndarray]:
     """Copy the deformed meshes of this moment into one object, turned and set over the origin.
 
     Parameters
