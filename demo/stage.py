@@ -338,7 +338,7 @@ def render_clip(path: Path, every: int) -> None:
         2 renders each second frame.
     """
     scene = bpy.context.scene
-    _render_settings(width=400, height=400, samples=5)
+    _render_settings(width=360, height=360, samples=4)
     settings = scene.render.image_settings
     if hasattr(settings, "media_type"):  # Blender 5.0 and newer
         settings.media_type = "VIDEO"
