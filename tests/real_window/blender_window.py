@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A windowed Blender on a virtual screen, driven with mouse and keyboard, watched through a file.
+
+The command ``real-blender`` gives the Blender and the screen: ``setup``, ``run``, ``shot``, ``xdo``, ``stop``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SHARE = Path("/tmp/real-blender-share")
+
+
+def find_real_blender() -> str | None:
+    """Return the command ``real-blender``: from the environment, beside the repository, or on the PATH."""
+    named = os.environ.get("MOTION_PROMPT_REAL_BLENDER")
+    beside = REPOSITORY.parent / "shared" / "tools" / "real-blender"
+    for candidate in (named, str(beside), shutil.which("real-blender")):
+        if candidate and os.access(candidate, os.X_OK):
+            return candidate
+    return None
+
+
+class BlenderWindow:
+    """One Blender with settings of its own in `home`.
+
+    Parameters
+    ----------
+    tool : str
+        The command ``real-blender``.
+    home : Path
+        Folder below `SHARE` for its settings, extensions and the watch file.
+    """
+
+    def __init__(self, tool: str, home: Path) -> None:
+        self.tool, self.home = tool, home
+        home.mkdir(parents=True, exist_ok=True)
+        self.environment = {**os.environ, "BLENDER_USER_RESOURCES": str(home / "user")}
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def command(self, *arguments: str, timeout: float = 300) -> str:
+        """Run Blender without a window and return what it printed; AssertionError when it fails."""
+        out = subprocess.run(
+            [self.tool, "run", *arguments], cwd=self.home, env=self.environment, timeout=timeout,
+            capture_output=True, text=True,
+        )  # fmt: skip
+        assert out.returncode == 0, out.stdout + out.stderr
+        return out.stdout + out.stderr
+
+    def open(self) -> None:
+        """Open the window and wait until it reports."""
+        shutil.copy(Path(__file__).with_name("watch.py"), self.home / "watch.py")
+        (self.home / "state.json").unlink(missing_ok=True)
+        with (self.home / "blender.log").open("wb") as log:
+            self.process = subprocess.Popen(
+                [self.tool, "run", "--python", "watch.py", "--", str(self.home / "state.json")],
+                cwd=self.home, env=self.environment, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        self.wait(lambda state: "areas" in state, 120, "Blender's window")
+        time.sleep(2)
+
+    def close(self) -> None:
+        """End this Blender and nothing else."""
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGTERM)
+            self.process.wait(30)
+
+    def state(self) -> dict[str, Any]:
+        """Return what Blender last wrote, or an empty dict before the first time."""
+        with contextlib.suppress(FileNotFoundError):
+            return json.loads((self.home / "state.json").read_text(encoding="utf-8"))
+        return {}
+
+    def wait(self, condition: Callable[[dict[str, Any]], Any], seconds: float, what: str) -> dict[str, Any]:
+        """Wait until `condition` holds for a state written after this call began; return that state."""
+        began, state = time.time(), {}
+        while time.time() < began + seconds:
+            assert self.process is None or self.process.poll() is None, f"Blender ended: {self.log()}"
+            state = self.state()
+            assert "error" not in state, state["error"]
+            if state.get("time", 0) > began and condition(state):
+                return state
+            time.sleep(0.3)
+        raise AssertionError(f"{what} did not come within {seconds:g} s: {json.dumps(state)[:3000]}")
+
+    def log(self) -> str:
+        """Return the end of what Blender printed."""
+        return (self.home / "blender.log").read_text(encoding="utf-8", errors="replace")[-3000:]
+
+    def xdo(self, *words: str | int) -> None:
+        """Move, click or type as a user would."""
+        subprocess.run([self.tool, "xdo", *map(str, words)], check=True, capture_output=True)
+        time.sleep(0.4)
+
+    def click(self, x: int, y: int) -> None:
+        """Click at a place of the screen."""
+        self.xdo("mousemove", x, y)
+        self.xdo("click", 1)
+
+    def shot(self, path: Path) -> Path:
+        """Save a picture of the screen."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run([self.tool, "shot", str(path)], check=True, capture_output=True)
+        return path
+
+    def region(self, kind: str) -> dict[str, Any]:
+        """Return box and tab of a region of the 3D viewport in a state written from now on."""
+        state = self.wait(lambda s: "areas" in s, 20, "Blender's state")
+        view = next(area for area in state["areas"] if area["type"] == "VIEW_3D")
+        return view["regions"][kind]
+
+    def open_tab(self, name: str) -> dict[str, Any]:
+        """Open the sidebar with N and click down its tabs until the one called `name` is in front."""
+        left, top, width, height = self.region("WINDOW")["box"]
+        self.xdo("mousemove", left + width // 3, top + height // 2)
+        if self.region("UI")["box"][2] < 50:
+            self.xdo("key", "n")
+            time.sleep(1)
+        left, top, width, height = self.region("UI")["box"]
+        for y in range(top + 12, top + min(height, 500), 24):
+            self.click(left + width - 12, y)
+            region = self.region("UI")
+            if region["tab"] == name:
+                return region
+        raise AssertionError(f"The sidebar has no tab {name!r}")
+
+    def type_prompt(self, text: str, region: dict[str, Any]) -> None:
+        """Type into the first field of the Motion tab and press Enter."""
+        left, top, width, _ = region["box"]
+        self.click(left + int(width * 0.45), top + 48)
+        self.xdo("key", "ctrl+a")
+        self.xdo("type", "--delay", 25, text)
+        self.xdo("key", "Return")

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an animator does first, in the window of a real Blender: open the tab, type, press Enter, see keys."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+from blender_window import REPOSITORY, BlenderWindow
+
+PICTURES = Path(os.environ.get("MOTION_PROMPT_PICTURES", REPOSITORY / "out" / "real_window"))
+
+
+def test_prompt_makes_the_character_walk(window: BlenderWindow) -> None:
+    before = window.state()
+    region = window.open_tab("Motion")
+    prompt = "a person walks forward"
+    window.type_prompt(prompt, region)
+    state = window.wait(lambda s: s["tab"].get("prompt") == prompt, 20, "the typed prompt")
+    state = window.wait(
+        lambda s: any(rig["action"] for rig in s["armatures"]) or s["tab"]["kind"] == "ERROR",
+        180,
+        "an animated character",
+    )
+    window.shot(PICTURES / "walk.png")
+    assert state["tab"]["kind"] != "ERROR", state["tab"]["text"]
+    (rig,) = [r for r in state["armatures"] if r["action"]]
+    assert rig["action"] == prompt
+    assert rig["slot"], "the Action has no slot, so it animates nothing"
+    assert rig["curves"] >= 22 * 3
+    path = np.array(rig["path"])
+    assert np.linalg.norm(path[-1, :2] - path[0, :2]) > 0.5, "the character did not walk anywhere"
+    assert state["online"] is False, "the engine must not need Blender's permission to go online"
+    assert (state["fps"], state["frame_range"]) == (before["fps"], before["frame_range"])
+
+
+def test_same_prompt_again_needs_only_the_button(window: BlenderWindow) -> None:
+    """A second prompt goes onto the character that the first one made, as another Action."""
+    region = window.open_tab("Motion")
+    window.type_prompt("someone waves with the right hand", region)
+    state = window.wait(
+        lambda s: len(s["actions"]) >= 2 or s["tab"]["kind"] == "ERROR", 60, "the second Action"
+    )
+    window.shot(PICTURES / "wave.png")
+    assert state["tab"]["kind"] != "ERROR", state["tab"]["text"]
+    assert len(state["armatures"]) == 1
+    assert state["armatures"][0]["action"] == "someone waves with the right hand"
+
+
+def test_undo_takes_the_motion_back_in_one_step(window: BlenderWindow) -> None:
+    left, top, width, height = window.region("WINDOW")["box"]
+    window.xdo("mousemove", left + width // 3, top + height // 2)
+    window.xdo("key", "ctrl+z")
+    state = window.wait(
+        lambda s: s["armatures"] and s["armatures"][0]["action"] == "a person walks forward",
+        20,
+        "the first Action, back after one undo",
+    )
+    assert len(state["armatures"]) == 1
