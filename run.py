@@ -214,24 +214,27 @@ class Suite:
     failed: bool = False
 
 
-def test_suites() -> list[Suite]:
+def suites() -> list[Suite]:
     """Return all suites in the order in which they run."""
     test_venv, test_needs = ".venv-test", ["-e", ".[dev,train]"]
-    engine = ["tests", *(f"--ignore=tests/{f}" for f in ("blender_addon", "packaging", "real_window"))]
-    suites = [Suite("engine and training", test_venv, test_needs, engine)]
+    engine = [
+        "tests",
+        *(f"--ignore=tests/{f}" for f in ("blender_addon", "demo", "packaging", "real_window")),
+    ]
+    found = [Suite("engine and training", test_venv, test_needs, engine)]
     for version in BPY_VERSIONS:
-        suites.append(
+        found.append(
             Suite(
                 f"add-on on bpy {version}",
                 f".venv-bpy{version.replace('.', '')}",
                 ["-e", ".[dev]", "pillow>=10", f"bpy=={version}.*"],
-                ["tests/blender_addon"],
+                ["tests/blender_addon", "tests/demo"],
                 needs_bpy_python=True,
             )
         )
-    suites.append(Suite("packaging", test_venv, test_needs, ["tests/packaging"]))
-    suites.append(Suite("window of a real Blender", test_venv, test_needs, ["tests/real_window"]))
-    return suites
+    found.append(Suite("packaging", test_venv, test_needs, ["tests/packaging"]))
+    found.append(Suite("window of a real Blender", test_venv, test_needs, ["tests/real_window"]))
+    return found
 
 
 def run_suite(suite: Suite, python: Path) -> None:
@@ -266,22 +269,22 @@ def all_tests(only: list[str]) -> int:
     int
         0 when no suite failed.
     """
-    suites = [s for s in test_suites() if not only or any(word in s.name for word in only)]
-    if not suites:
-        say("No suite is called that. There are: " + ", ".join(s.name for s in test_suites()))
+    chosen = [s for s in suites() if not only or any(word in s.name for word in only)]
+    if not chosen:
+        say("No suite is called that. There are: " + ", ".join(s.name for s in suites()))
         return 2
     bpy_python = find_bpy_python()
     say("Setting up the test environments (the first time: about 2 GB to download; later: nothing)")
     with ThreadPoolExecutor(max_workers=2) as pool:
         jobs: dict[str, Future[Path]] = {}
-        for suite in suites:
+        for suite in chosen:
             if suite.needs_bpy_python and bpy_python is None:
                 suite.skipped = "no Python 3.11 on this machine, and bpy wheels exist for no other"
                 continue
             if suite.venv not in jobs:
                 python = bpy_python if suite.needs_bpy_python and bpy_python else [sys.executable]
                 jobs[suite.venv] = pool.submit(make_venv, ROOT / suite.venv, python, suite.requirements)
-        for suite in suites:
+        for suite in chosen:
             if suite.skipped:
                 continue
             try:
@@ -292,11 +295,11 @@ def all_tests(only: list[str]) -> int:
                 continue
             run_suite(suite, python_path)
     say("\nAll suites:")
-    for suite in suites:
+    for suite in chosen:
         state = "skipped" if suite.skipped else "FAILED" if suite.failed else "ok"
         say(f"  {state:8s}{suite.name}: {suite.skipped or suite.closing_line}")
-    failed = [s for s in suites if s.failed]
-    say(f"{len(failed)} of {len(suites)} suites failed" if failed else "All suites passed")
+    failed = [s for s in chosen if s.failed]
+    say(f"{len(failed)} of {len(chosen)} suites failed" if failed else "All suites passed")
     return 1 if failed else 0
 
 

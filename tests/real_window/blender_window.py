@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A windowed Blender on a virtual screen, driven with mouse and keyboard, watched through a file.
 
-The command ``real-blender`` gives the Blender and the screen: ``setup``, ``run``, ``shot``, ``xdo``, ``stop``.
+The command ``real-blender`` gives the Blender and the screen: ``setup``, ``run``, ``shot``, ``xdo``.
 """
 
 from __future__ import annotations

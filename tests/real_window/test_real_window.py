@@ -35,8 +35,8 @@ def test_prompt_makes_the_character_walk(window: BlenderWindow) -> None:
     assert (state["fps"], state["frame_range"]) == (before["fps"], before["frame_range"])
 
 
-def test_same_prompt_again_needs_only_the_button(window: BlenderWindow) -> None:
-    """A second prompt goes onto the character that the first one made, as another Action."""
+def test_second_prompt_goes_onto_the_same_character(window: BlenderWindow) -> None:
+    """It becomes another Action; nothing is added to the scene."""
     region = window.open_tab("Motion")
     window.type_prompt("someone waves with the right hand", region)
     state = window.wait(

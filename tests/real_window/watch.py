@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs inside the windowed Blender: writes twice a second what a test wants to know, and obeys nothing.
 
-The state goes to the file named after ``--``: areas and regions in screen pixels (origin at the top left), the
-sidebar's tab, the status of the add-on and, for each armature with an Action, what its keys do.
+The state goes to the file named after ``--``: areas and regions in screen pixels (origin at the top left),
+the sidebar's tab, the status of the add-on and, for each armature with an Action, what its keys do.
 """
 
 from __future__ import annotations
