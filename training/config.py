@@ -8,6 +8,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from motion_engine.runtime.torch.denoiser import DenoiserConfig
+from motion_engine.runtime.torch.vae import VAEConfig
+
 CONFIGS = Path(__file__).parent / "configs"
 
 
@@ -32,28 +35,6 @@ class DataConfig:
     max_frames: int
     sources: list[str]
     shares: dict[str, float]
-
-
-@dataclass(frozen=True)
-class VAEConfig:
-    """Convolutional motion VAE: channels, latent channels, frames a latent, residual blocks a level."""
-
-    width: int
-    latent_channels: int
-    downsampling: int
-    blocks: int
-
-
-@dataclass(frozen=True)
-class DenoiserConfig:
-    """Latent transformer."""
-
-    width: int
-    layers: int
-    heads: int
-    feed_forward: int
-    dropout: float
-    text_width: int
 
 
 @dataclass(frozen=True)

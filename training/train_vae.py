@@ -16,7 +16,7 @@ from training.data.loader import Normaliser, crops
 from training.data.motion_set import MotionSet, items
 from training.geometry import pelvis_frame_joints, root_path
 from training.loop import EMA, autocast, load_average, pick_device, train
-from training.models.vae import MotionVAE
+from motion_engine.runtime.torch.vae import MotionVAE
 
 CONTEXT = 30.0
 """Seconds around a caption's window that the VAE, which reads no captions, may look at: in effect the whole clip."""

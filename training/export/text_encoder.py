@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from training.models.minilm import EightBitEmbedding, MiniLM
+from training.export.minilm import EightBitEmbedding, MiniLM
 
 NAME = "all-MiniLM-L6-v2"
 

@@ -7,11 +7,21 @@ the transformer: a clip of any length has one latent every ``downsampling`` fram
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.config import VAEConfig
+
+@dataclass(frozen=True)
+class VAEConfig:
+    """Convolutional motion VAE: channels, latent channels, frames a latent, residual blocks a level."""
+
+    width: int
+    latent_channels: int
+    downsampling: int
+    blocks: int
 
 
 class ResidualBlock(nn.Module):

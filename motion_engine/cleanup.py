@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Clean-up of a generated clip: the floor is put under the feet, and feet that touch it stay where they are."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from motion_engine import quaternion as quat
+from motion_engine import skeleton
+from motion_engine.motion import Motion
+
+Array = NDArray[np.floating]
+Mask = NDArray[np.bool_]
+
+_LEGS = ((1, 4, 7, 10), (2, 5, 8, 11))
+"""Hip, knee, ankle, toe of the left and of the right leg."""
+
+MAX_FLOOR_SHIFT = 0.15
+"""m: a clip further from the floor than this is not standing on it (stairs, a seat), and stays where it is."""
+
+MAX_LOCK = 0.12
+"""m: a planted foot is not dragged further than this; a larger error is not a slide but a missed step."""
+
+BLEND_SECONDS = 0.25
+"""A correction fades in and out over this time around a contact."""
+
+REACH = 0.998
+"""Share of the stretched leg that a locked foot may use, so that knees do not snap."""
+
+
+def put_on_floor(motion: Motion) -> Motion:
+    """Shift the clip vertically so that the soles of planted feet are at y = 0."""
+    toes = motion.joints[:, [10, 11], 1]
+    planted = motion.contacts[:, [1, 3]]
+    if not planted.any():
+        return motion
+    height = float(np.percentile(toes[planted], 10)) - skeleton.TOE_CLEARANCE
+    if abs(height) > MAX_FLOOR_SHIFT:
+        return motion
+    root = motion.root - np.array([0.0, height, 0.0], dtype=np.float32)
+    return Motion.from_rotations(motion.rotations, root, motion.fps, motion.provenance, motion.contacts)
+
+
+def lock_feet(motion: Motion) -> Motion:
+    """Hold planted feet in place and lift toes out of the floor, by two-bone inverse kinematics of both legs.
+
+    While a toe touches, the toe keeps its place; while only the heel does, the ankle. The correction of each contact
+    is the smallest one (it vanishes on average) and fades out over a quarter of a second on both sides.
+    """
+    joints = motion.joints.astype(float)
+    turned = skeleton.global_rotations(motion.rotations.astype(float))
+    blend = max(round(BLEND_SECONDS * motion.fps), 1)
+    for side, leg in enumerate(_LEGS):
+        ankle, toe = joints[:, leg[2]], joints[:, leg[3]]
+        heel_contact = _without_blips(motion.contacts[:, 2 * side])
+        toe_contact = _without_blips(motion.contacts[:, 2 * side + 1])
+        shift = _lock(ankle, toe, heel_contact, toe_contact, blend)
+        # whatever the contacts say, a toe never goes through the floor
+        below = np.maximum(skeleton.TOE_CLEARANCE * 0.5 - (toe[:, 1] + shift[:, 1]), 0.0)
+        shift[:, 1] += below
+        _bend_leg(turned, joints, leg, ankle + shift)
+    return Motion.from_rotations(
+        skeleton.local_rotations(turned), motion.root, motion.fps, motion.provenance, motion.contacts
+    )
+
+
+def _without_blips(contact: Mask) -> Mask:
+    """Fill gaps of one frame, then drop contacts of one frame."""
+    padded = np.pad(contact, 1, mode="edge")
+    filled = contact | (padded[:-2] & padded[2:])
+    padded = np.pad(filled, 1, mode="edge")
+    return filled & (padded[:-2] | padded[2:])
+
+
+def _segments(mask: Mask) -> list[tuple[int, int]]:
+    """First and last frame of each run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(int)))
+    return [(int(start), int(end) - 1) for start, end in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def _lock(ankle: Array, toe: Array, heel_contact: Mask, toe_contact: Mask, blend: int) -> Array:
+    """Displacement (T, 3) that keeps the planted part of one foot still."""
+    n = len(ankle)
+    drift = np.zeros((n, 3))
+    drift[1:] = np.where(toe_contact[1:, None], toe[1:] - toe[:-1], ankle[1:] - ankle[:-1])
+    frames: list[int] = []
+    values: list[Array] = []
+    for start, end in _segments(heel_contact | toe_contact):
+        path = np.cumsum(drift[start : end + 1], axis=0) - drift[start]
+        correction = path.mean(axis=0) - path
+        toes = np.flatnonzero(toe_contact[start : end + 1])
+        if len(toes):
+            height = skeleton.TOE_CLEARANCE - toe[start : end + 1, 1]
+            correction[:, 1] = np.interp(np.arange(len(path)), toes, height[toes])
+        else:
+            correction[:, 1] = 0.0
+        length = np.linalg.norm(correction, axis=-1, keepdims=True)
+        correction *= np.minimum(1.0, MAX_LOCK / np.maximum(length, 1e-9))
+        # a short swing goes straight from one correction to the next, a long one returns to the motion as it was
+        if not frames:
+            frames, values = [start - blend], [np.zeros(3)]
+        elif start - frames[-1] > 2 * blend:
+            frames += [frames[-1] + blend, start - blend]
+            values += [np.zeros(3)] * 2
+        frames += range(start, end + 1)
+        values += list(correction)
+    if not frames:
+        return np.zeros((n, 3))
+    frames.append(frames[-1] + blend)
+    values.append(np.zeros(3))
+    table = np.array(values)
+    return np.stack([np.interp(np.arange(n), frames, table[:, axis]) for axis in range(3)], axis=-1)
+
+
+def _bend_leg(turned: Array, joints: Array, leg: tuple[int, int, int, int], target: Array) -> None:
+    """Turn hip and knee so that the ankle reaches ``target`` (T, 3); the foot keeps its orientation.
+
+    ``turned`` holds world rotations (T, 22, 4) and is changed in place.
+    """
+    hip, knee, ankle, _ = leg
+    thigh = joints[:, knee] - joints[:, hip]
+    shin = joints[:, ankle] - joints[:, knee]
+    a, b = np.linalg.norm(thigh, axis=-1, keepdims=True), np.linalg.norm(shin, axis=-1, keepdims=True)
+    old = joints[:, ankle] - joints[:, hip]
+    new = target - joints[:, hip]
+    distance = np.linalg.norm(new, axis=-1, keepdims=True)
+    reach = np.clip(distance, np.abs(a - b) + 1e-4, np.maximum((a + b) * REACH, np.linalg.norm(old, axis=-1, keepdims=True)))
+    direction = new / np.maximum(distance, 1e-9)
+
+    # the knee keeps to the side on which it is bent; a straight leg bends to the front of the thigh
+    swing = quat.between(old, new)
+    side = quat.rotate(swing, thigh)
+    front = quat.rotate(quat.multiply(swing, turned[:, hip]), np.array([0.0, 0.0, 1e-3]))
+    side = side + front
+    side = quat.normalize(side - direction * np.sum(side * direction, axis=-1, keepdims=True))
+    cosine = np.clip((a**2 + reach**2 - b**2) / (2 * a * reach), -1.0, 1.0)
+    new_thigh = a * (cosine * direction + np.sqrt(1.0 - cosine**2) * side)
+    new_shin = reach * direction - new_thigh
+
+    turn = quat.between(thigh, new_thigh)
+    turned[:, hip] = quat.multiply(turn, turned[:, hip])
+    turned[:, knee] = quat.multiply(turn, turned[:, knee])
+    turned[:, knee] = quat.multiply(quat.between(quat.rotate(turn, shin), new_shin), turned[:, knee])

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Networks on ONNX Runtime."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from motion_engine.errors import EngineError
+
+Array = NDArray[np.generic]
+
+_PROVIDERS = {
+    "cuda": "CUDAExecutionProvider",
+    "directml": "DmlExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "cpu": "CPUExecutionProvider",
+}
+
+
+def physical_cores() -> int:
+    """Cores that this process may use; hyper-threads do not help matrix products."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        import psutil
+
+        return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
+    except ImportError:
+        return allowed
+
+
+def providers_for(device: str) -> list[str]:
+    """Execution providers for a device name; ``auto`` takes CUDA or DirectML when installed, else the CPU.
+
+    Raises
+    ------
+    EngineError
+        If this ONNX Runtime does not have the device.
+    """
+    available = onnxruntime.get_available_providers()
+    if device == "auto":
+        fast = [_PROVIDERS[name] for name in ("cuda", "directml") if _PROVIDERS[name] in available]
+        return [*fast[:1], "CPUExecutionProvider"]
+    if device not in _PROVIDERS:
+        raise EngineError(
+            "unknown_device", f"There is no device {device!r}.", f"Choose auto, {', '.join(_PROVIDERS)}."
+        )
+    if _PROVIDERS[device] not in available:
+        raise EngineError(
+            "device_missing",
+            f"This ONNX Runtime cannot use {device}.",
+            "Install onnxruntime-gpu or onnxruntime-directml, or choose cpu.",
+        )
+    return list(dict.fromkeys([_PROVIDERS[device], "CPUExecutionProvider"]))
+
+
+class OnnxNetwork:
+    """One ``.onnx`` file as a callable from named arrays to a list of arrays."""
+
+    def __init__(self, path: Path, providers: Sequence[str] = ("CPUExecutionProvider",), threads: int | None = None) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or physical_cores()
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=list(providers))
+        except Exception as error:  # onnxruntime raises its own C++ exceptions
+            raise EngineError(
+                "broken_network", f"The network {path.name} cannot be loaded: {error}", "Install the bundle again."
+            ) from error
+        self.device: str = self._session.get_providers()[0].removesuffix("ExecutionProvider").lower()
+        self.inputs: tuple[str, ...] = tuple(item.name for item in self._session.get_inputs())
+
+    def __call__(self, arrays: Mapping[str, Array]) -> list[Array]:
+        """Run; inputs that the network does not have are left out."""
+        return self._session.run(None, {name: arrays[name] for name in self.inputs})

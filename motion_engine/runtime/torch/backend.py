@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A bundle's networks on torch, from the weights that its ONNX graphs use too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+
+from motion_engine.bundle import Bundle
+from motion_engine.errors import EngineError
+from motion_engine.runtime.torch.denoiser import Denoiser, DenoiserConfig
+from motion_engine.runtime.torch.vae import MotionVAE, VAEConfig
+
+Array = NDArray[np.generic]
+
+
+def device_for(name: str) -> torch.device:
+    """Torch device for a device name; ``auto`` takes CUDA, then Apple's GPU, then the CPU.
+
+    Raises
+    ------
+    EngineError
+        If this torch does not have the device.
+    """
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        name = next(device for device in ("cuda", "mps", "cpu") if available[device])
+    if not available.get(name):
+        usable = ", ".join(device for device, there in available.items() if there)
+        raise EngineError("device_missing", f"This torch cannot use {name!r}.", f"Choose auto, {usable}.")
+    return torch.device(name)
+
+
+class TorchNetwork:
+    """One network of a bundle as a callable from named arrays to a list of arrays."""
+
+    def __init__(self, bundle: Bundle, name: str, device: torch.device) -> None:
+        settings = bundle.manifest["networks"]
+        channels = bundle.manifest["latent_channels"]
+        module: torch.nn.Module
+        if name == "decoder":
+            module = MotionVAE(VAEConfig(**settings["vae"])).decoder
+        else:
+            module = Denoiser(DenoiserConfig(**settings["denoiser"]), channels, guided=name == "motionlcm")
+        weights = load_file(bundle.path / f"{name}.safetensors")
+        module.load_state_dict({key: value.float() for key, value in weights.items()})
+        self._module = module.eval().to(device)
+        self._device = device
+        self._decoder = name == "decoder"
+        self.device = device.type
+
+    @torch.inference_mode()
+    def __call__(self, arrays: Mapping[str, Array]) -> list[Array]:
+        """The same inputs and outputs as the ONNX graph of that name."""
+        given = {name: torch.from_numpy(np.ascontiguousarray(a)).to(self._device) for name, a in arrays.items()}
+        if self._decoder:
+            out = self._module(given["latents"].transpose(1, 2)).transpose(1, 2)
+        else:
+            out = self._module(given["latents"], given["time"], given["text"], given["guidance"])
+        return [out.cpu().numpy()]

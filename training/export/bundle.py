@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Write a bundle: graphs, weights, statistics, manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from motion_engine.bundle import SCHEMA
+from motion_engine.runtime.torch.denoiser import Denoiser
+from motion_engine.runtime.torch.vae import MotionVAE
+from training.config import Config
+from training.data.loader import Normaliser
+from training.export import onnx_graph
+
+SHORTEST_SECONDS = 0.5
+
+
+class Decoder(nn.Module):
+    """The VAE's decoder with the engine's axes: (B, L, C) to (B, T, 263); parameter names are the decoder's own."""
+
+    def __init__(self, decoder: nn.Sequential) -> None:
+        super().__init__()
+        for index, layer in enumerate(decoder):
+            self.add_module(str(index), layer)
+
+    def forward(self, latents: Tensor) -> Tensor:
+        """Normalised features."""
+        x = latents.transpose(1, 2)
+        for layer in self.children():
+            x = layer(x)
+        return x.transpose(1, 2)
+
+
+def write_bundle(
+    destination: Path,
+    config: Config,
+    normaliser: Normaliser,
+    latent_stats: tuple[np.ndarray, np.ndarray],
+    vae: MotionVAE,
+    denoisers: dict[str, Denoiser],
+    *,
+    prediction: str = "v",
+    data: dict[str, Any] | None = None,
+    scores: dict[str, Any] | None = None,
+    command: str = "",
+) -> None:
+    """Export everything to a folder beside ``destination`` and rename it when it is whole.
+
+    Parameters
+    ----------
+    latent_stats : mean and standard deviation (C,) of the latents.
+    denoisers : by sampler name, ``motionlcm`` and ``mld``; the first is the default.
+    data, scores : for the manifest: what it was trained on and what was measured.
+    command : what makes this bundle from the data.
+    """
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=destination.parent) as scratch:
+        folder = Path(scratch) / destination.name
+        folder.mkdir()
+        np.savez(
+            folder / "stats.npz", mean=normaliser.mean, std=normaliser.std, latent_mean=latent_stats[0], latent_std=latent_stats[1]
+        )
+        files = ["stats.npz"]
+        channels = config.vae.latent_channels
+        latents = torch.randn(2, 7, channels)
+        files += onnx_graph.export(
+            Decoder(vae.decoder),
+            {"latents": latents},
+            {"latents": {0: "batch", 1: "latents"}, "out": {0: "batch", 1: "frames"}},
+            folder,
+            "decoder",
+        )
+        inputs = {
+            "latents": latents,
+            "time": torch.tensor([500.0, 10.0]),
+            "text": torch.randn(2, 5, config.denoiser.text_width),
+            "guidance": torch.tensor([3.0, 1.0]),
+        }
+        for name, denoiser in denoisers.items():
+            files += onnx_graph.export(
+                denoiser,
+                inputs,
+                {
+                    "latents": {0: "batch", 1: "latents"},
+                    "time": {0: "batch"},
+                    "text": {0: "batch", 1: "tokens"},
+                    "guidance": {0: "batch"},
+                    "out": {0: "batch", 1: "latents"},
+                },
+                folder,
+                name,
+            )
+        samplers: dict[str, Any] = {name: dict(config.presets[name]) for name in denoisers}
+        samplers[next(iter(denoisers))]["default"] = True
+        if "motionlcm" in samplers:
+            samplers["motionlcm"]["grid"] = config.lcm_training.grid
+        manifest = {
+            "schema": SCHEMA,
+            **{key: value for key, value in asdict(config.bundle).items()},
+            "tasks": ["text_to_motion"],
+            "fps": config.data.fps,
+            "features": "true",
+            "min_frames": round(SHORTEST_SECONDS * config.data.fps),
+            "max_frames": config.data.max_frames,
+            "downsampling": config.vae.downsampling,
+            "latent_channels": channels,
+            "prediction": prediction,
+            "samplers": samplers,
+            "networks": {"vae": asdict(config.vae), "denoiser": asdict(config.denoiser)},
+            "training_data": data or {},
+            "scores": scores or {},
+            "made_with": command,
+            "files": {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in files},
+        }
+        text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+        (folder / "manifest.json").write_text(text, encoding="utf-8")
+        if destination.exists():
+            shutil.rmtree(destination)
+        folder.replace(destination)
