@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
@@ -44,6 +45,8 @@ class Guard:
         self.app = app
         self._authorization = f"Bearer {token}".encode()
         self._hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
+        self.last_request = time.monotonic()
+        """Clock at which the last admitted request came."""
 
     def _refusal(self, headers: Headers) -> EngineError | None:
         hosts = headers.getlist("host")
@@ -71,4 +74,5 @@ class Guard:
         if refusal is not None:
             await error_response(refusal)(scope, receive, send)
         else:
+            self.last_request = time.monotonic()
             await self.app(scope, receive, send)

@@ -80,11 +80,13 @@ class JobQueue:
         with self._changed:
             if self._closed:
                 raise EngineError("shutting_down", "The engine is shutting down.", "Start it again.")
-            if self.load_error is not None and self.default_engine is None:
-                raise EngineError(self.load_error.code, self.load_error.message, self.load_error.fix)
+            if self.load_error is not None:
+                raise self.load_error.with_traceback(None)
             if len(self._waiting) >= MAX_WAITING:
                 raise EngineError(
-                    "queue_full", f"{MAX_WAITING} jobs already wait.", "Wait for one to finish, or cancel one."
+                    "queue_full",
+                    f"{MAX_WAITING} jobs already wait.",
+                    "Wait for one to finish, or cancel one.",
                 )
             self.idle_since = None
             position = len(self._waiting) + (self._running is not None)
@@ -199,9 +201,7 @@ class JobQueue:
                 if job.cancel.is_set():
                     raise Cancelled
                 value = protocol.MotionValue.model_validate(encode_motion(motion))
-                job.emit(
-                    protocol.MotionEvent(job=job.id, index=index, count=len(motions), motion=value)
-                )
+                job.emit(protocol.MotionEvent(job=job.id, index=index, count=len(motions), motion=value))
         except Cancelled:
             return protocol.CancelledEvent(job=job.id)
         except EngineError as error:

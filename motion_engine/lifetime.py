@@ -3,34 +3,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
+
+import psutil
 
 POLL_SECONDS = 0.5
-
-
-def _linux_start_time(pid: int) -> str | None:
-    """Start time of a live process from /proc, None when it is gone or a zombie."""
-    try:
-        # the name in field 2 may hold spaces and brackets; what follows the last bracket is regular
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in "ZX" else fields[19]
-
-
-def _posix_exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def watcher(pid: int) -> Callable[[], bool]:
@@ -38,21 +17,20 @@ def watcher(pid: int) -> Callable[[], bool]:
 
     A later process with the same number does not count, nor does a zombie.
     """
-    if sys.platform == "win32":
-        import ctypes
+    try:
+        process = psutil.Process(pid)
+    except psutil.Error:
+        return lambda: False
 
-        kernel = ctypes.WinDLL("kernel32", use_last_error=True)
-        kernel.OpenProcess.restype = ctypes.c_void_p
-        kernel.WaitForSingleObject.argtypes = [ctypes.c_void_p, ctypes.c_uint32]
-        synchronize, still_running = 0x00100000, 0x102
-        handle = kernel.OpenProcess(synchronize, False, pid)
-        return lambda: bool(handle) and kernel.WaitForSingleObject(handle, 0) == still_running
-    if sys.platform.startswith("linux"):
-        start = _linux_start_time(pid)
-        return lambda: start is not None and _linux_start_time(pid) == start
-    if os.getppid() == pid:
-        return lambda: os.getppid() == pid
-    return lambda: _posix_exists(pid)
+    def alive() -> bool:
+        try:
+            return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+        except psutil.AccessDenied:
+            return True
+
+    return alive
 
 
 class Lifetime:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -312,3 +313,7 @@ def _operation(name: str, summary: str, replies: dict[str, Any], body: str | Non
         content = {"application/json": {"schema": _ref(body)}}
         operation["requestBody"] = {"required": True, "content": content}
     return operation
+
+
+if __name__ == "__main__":
+    print(json.dumps(openapi(), indent=1))

@@ -1,42 +1,171 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The local HTTP server: routes of the protocol, the event stream, start and orderly end."""
+"""The routes of the local HTTP protocol and the stream of events."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import os
-import secrets
-import socket
-import sys
-import threading
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import uvicorn
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from motion_engine import __version__, protocol
-from motion_engine.bundle import list_bundles
+from motion_engine import protocol
 from motion_engine.errors import EngineError
-from motion_engine.guard import Guard, error_response
+from motion_engine.guard import error_response
 from motion_engine.jobs import Job, JobQueue
-from motion_engine.lifetime import Lifetime
 
 if TYPE_CHECKING:
-    from motion_engine.engine import Engine
+    from motion_engine.engine import GenerateRequest
 
 log = logging.getLogger(__name__)
 
 DRAIN_LIMIT = 16 << 20
 """Bytes of an oversized body that are read and thrown away, so that the client gets to see the reply."""
 
-GRACE_SECONDS = 3
-"""How long open streams and the running step may take when the server ends."""
+
+class EventStream(Response):
+    """The events of one job as newline-delimited JSON; a client that goes away cancels its job."""
+
+    def __init__(self, jobs: JobQueue, job: Job, events: asyncio.Queue[protocol.Event]) -> None:
+        super().__init__(media_type="application/x-ndjson", headers={"Cache-Control": "no-store"})
+        del self.headers["content-length"]
+        self._jobs, self._job, self._events = jobs, job, events
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        gone = asyncio.ensure_future(_disconnected(receive))
+        try:
+            while True:
+                coming = asyncio.ensure_future(self._events.get())
+                await asyncio.wait({gone, coming}, return_when=asyncio.FIRST_COMPLETED)
+                if gone.done():
+                    coming.cancel()
+                    return
+                event = coming.result()
+                line = protocol.event_line(event)
+                last = isinstance(event, protocol.LAST_EVENTS)
+                await send({"type": "http.response.body", "body": line, "more_body": not last})
+                if last:
+                    return
+        finally:
+            gone.cancel()
+            self._jobs.cancel(self._job.id)
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The body of a request, read piece by piece; EngineError ``body_too_large`` beyond ``limit`` bytes."""
+    body = bytearray()
+    received = 0
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > DRAIN_LIMIT:
+        raise _too_large(limit)
+    async for piece in request.stream():
+        received += len(piece)
+        if received <= limit:
+            body += piece
+        elif received > DRAIN_LIMIT:
+            break
+    if received > limit:
+        raise _too_large(limit)
+    return bytes(body)
+
+
+def _too_large(limit: int) -> EngineError:
+    return EngineError(
+        "body_too_large", f"The request is larger than {limit >> 20} MiB.", "Send a shorter request."
+    )
+
+
+def _json(model: BaseModel) -> Response:
+    headers = {"Cache-Control": "no-store"}
+    return Response(model.model_dump_json(), media_type="application/json", headers=headers)
+
+
+def create_app(
+    jobs: JobQueue,
+    health: Callable[[], protocol.Health],
+    read_request: Callable[[protocol.GenerateBody], GenerateRequest],
+    stop: Callable[[str], None],
+) -> FastAPI:
+    """The routes of the protocol.
+
+    Parameters
+    ----------
+    jobs : JobQueue
+        Computes what ``/v1/generate`` asks for.
+    health : callable
+        The present state of the engine.
+    read_request : callable
+        Turns a body into a request that the engine accepts; raises EngineError where it would not.
+    stop : callable
+        Ends the server; given the reason.
+    """
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.openapi = protocol.openapi  # type: ignore[method-assign]
+
+    @app.exception_handler(EngineError)
+    async def refuse(request: Request, error: EngineError) -> Response:
+        return error_response(error)
+
+    @app.exception_handler(HTTPException)
+    async def no_such_call(request: Request, error: HTTPException) -> Response:
+        code = "method_not_allowed" if error.status_code == 405 else "not_found"
+        message = f"{request.method} {request.url.path} is no call of this server."
+        return error_response(EngineError(code, message, "See docs/openapi.json."), error.status_code)
+
+    @app.exception_handler(Exception)
+    async def fail(request: Request, error: Exception) -> Response:
+        message = f"The server failed: {type(error).__name__}."
+        return error_response(EngineError("internal", message, "The engine's log has the details."), 500)
+
+    @app.get("/v1/health")
+    async def get_health() -> Response:
+        return _json(health())
+
+    @app.post("/v1/generate")
+    async def generate(request: Request) -> Response:
+        if jobs.load_error is not None:
+            return error_response(jobs.load_error, 503)
+        body = protocol.parse_generate(await read_body(request, protocol.GENERATE_BODY_LIMIT))
+        loop = asyncio.get_running_loop()
+        events: asyncio.Queue[protocol.Event] = asyncio.Queue()
+
+        def emit(event: protocol.Event) -> None:
+            try:
+                loop.call_soon_threadsafe(events.put_nowait, event)
+            except RuntimeError:  # the loop has ended; so has every listener
+                log.debug("event after the end: %s", event.event)
+
+        job = Job(await asyncio.to_thread(read_request, body), body.bundle, emit)
+        jobs.submit(job)
+        return EventStream(jobs, job, events)
+
+    @app.delete("/v1/jobs/{job_id}")
+    async def cancel(request: Request) -> Response:
+        return _json(protocol.Cancellation(cancelled=jobs.cancel(request.path_params["job_id"])))
+
+    @app.post("/v1/shutdown")
+    async def shutdown() -> Response:
+        stop("asked to")
+        return _json(protocol.Farewell(stopping=True))
+
+    def not_offered(call: str, task: str) -> None:
+        @app.post(call)
+        async def refuse_task() -> Response:
+            raise EngineError(
+                "not_supported", f"No installed model bundle can {task}.", "Install a bundle that offers it."
+            )
+
+    not_offered("/v1/caption", "describe a motion in words")
+    not_offered("/v1/embed", "compare text and motion")
+    return app

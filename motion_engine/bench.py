@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The figures that this project promises, measured on this machine."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from motion_engine.client import start_engine
+from motion_engine.errors import EngineError
+
+if TYPE_CHECKING:
+    from motion_engine.engine import Engine
+
+CORES = 2
+"""The bars hold for two CPU cores; more would flatter us."""
+
+_WHO = ("a person", "a man", "a woman", "someone", "a tired man", "an old woman", "a child", "a dancer")
+_WHAT = (
+    "walks forward", "sits down on a chair", "waves with the right hand", "jumps over a box",
+    "runs in a circle", "kicks a ball", "raises both arms", "turns around and walks back",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured figure.
+
+    Attributes
+    ----------
+    name : what was measured.
+    unit : of the figures.
+    bar : the promise: the median is at most this.
+    median, p95 : over ``samples`` measurements; None where nothing could be measured.
+    note : why not, or what limits the figure.
+    """
+
+    name: str
+    unit: str
+    bar: float
+    median: float | None = None
+    p95: float | None = None
+    samples: int = 0
+    note: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """``ok``, ``MISSED``, or why there is no figure."""
+        if self.median is None:
+            return f"not measured here: {self.note}"
+        return "ok" if self.median <= self.bar else "MISSED"
+
+    @classmethod
+    def of(cls, name: str, unit: str, bar: float, values: list[float], note: str = "") -> Row:
+        """A row from its measurements."""
+        ordered = sorted(values)
+        p95 = ordered[min(len(ordered) - 1, round(0.95 * (len(ordered) - 1)))]
+        return cls(name, unit, bar, statistics.median(ordered), p95, len(ordered), note)
+
+
+def format_row(row: Row) -> str:
+    """The row as one line of text that ends in its verdict."""
+    if row.median is None:
+        figures = ""
+    else:
+        figures = f"median {row.median:7.1f} {row.unit:2}  p95 {row.p95:7.1f} {row.unit:2}"
+    note = f"({row.note})  " if row.note and row.median is not None else ""
+    return f"{row.name:44} {figures:38} bar <= {row.bar:g} {row.unit:2}  {note}{row.verdict}"
+
+
+def prompts(count: int) -> list[str]:
+    """``count`` different sentences, so that no text is encoded twice."""
+    pairs = [f"{who} {what}" for what in _WHAT for who in _WHO]
+    return [pairs[i % len(pairs)] + " again" * (i // len(pairs)) for i in range(count)]
+
+
+def measure(
+    repeat: int, bundle: str | None = None, device: str = "cpu", backend: str = "onnx"
+) -> Iterator[Row]:
+    """All rows, one after another.
+
+    Parameters
+    ----------
+    repeat : int
+        Measurements of each generation row; start-up is measured a fifth as often, at least 3 times.
+    """
+    if hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) > CORES:
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    yield from _generation(repeat, bundle, device, backend)
+    yield from _process(min(repeat, max(3, repeat // 5)), bundle, device, backend)
+    yield _zip_size()
+    yield from _keyframes(repeat)
+
+
+def _generation(repeat: int, bundle: str | None, device: str, backend: str) -> Iterator[Row]:
+    cases = (
+        ("prompt to motion, 4 s clip, 1 step", 4.0, 1, 40.0),
+        ("prompt to motion, 9.8 s clip, 4 steps", 9.8, 4, 90.0),
+    )
+    try:
+        from motion_engine.engine import Engine
+
+        engine = Engine.load(bundle, device=device, backend=backend, threads=CORES)
+        engine.warm_up()
+    except (EngineError, ImportError) as error:
+        for name, _, _, bar in cases:
+            yield Row(name, "ms", bar, note=str(error))
+        return
+    for name, duration, steps, bar in cases:
+        yield Row.of(name, "ms", bar, _time_prompts(engine, repeat, duration, steps))
+
+
+def _time_prompts(engine: Engine, repeat: int, duration: float, steps: int) -> list[float]:
+    """Milliseconds of each of ``repeat`` generations, after three that are not counted."""
+    from motion_engine.engine import GenerateRequest
+
+    values = []
+    for seed, prompt in enumerate(prompts(repeat + 3)):
+        request = GenerateRequest(prompt=prompt, duration=duration, seed=seed, steps=steps)
+        start = time.perf_counter()
+        engine.generate(request)
+        values.append((time.perf_counter() - start) * 1e3)
+    return values[3:]
+
+
+def _process(repeat: int, bundle: str | None, device: str, backend: str) -> Iterator[Row]:
+    """Start the real server, wait until it is ready, let it work, look at its memory."""
+    start_name, memory_name = "engine start to ready", "engine resident memory after generating"
+    seconds: list[float] = []
+    megabytes: list[float] = []
+    options = ["--device", device, "--backend", backend, "--threads", str(CORES)]
+    options += ["--bundle", bundle] if bundle else []
+    try:
+        import psutil
+
+        for seed in range(repeat):
+            start = time.perf_counter()
+            with start_engine(options) as engine:
+                engine.wait_until_ready()
+                seconds.append(time.perf_counter() - start)
+                for steps in (1, 4):
+                    body = {"prompt": "a person walks", "duration": 9.8, "seed": seed, "steps": steps}
+                    for _ in engine.generate(body):
+                        pass
+                megabytes.append(psutil.Process(engine.pid).memory_info().rss / 1e6)
+    except (EngineError, ImportError, OSError) as error:
+        yield Row(start_name, "s", 2.5, note=str(error))
+        yield Row(memory_name, "MB", 600.0, note=str(error))
+        return
+    yield Row.of(start_name, "s", 2.5, seconds)
+    yield Row.of(memory_name, "MB", 600.0, megabytes)
+
+
+def _zip_size() -> Row:
+    name, bar = "extension zip, largest", 150.0
+    zips = sorted((Path(__file__).resolve().parents[1] / "dist").glob("*.zip"))
+    if not zips:
+        return Row(name, "MB", bar, note="no dist/*.zip; run 'python build_addon.py' in a checkout")
+    return Row.of(name, "MB", bar, [max(path.stat().st_size for path in zips) / 1e6])
+
+
+def _keyframes(repeat: int) -> Iterator[Row]:
+    """Retarget a clip of 300 frames onto the add-on's own character and write its keys."""
+    whole_name, whole_bar = "retarget + keyframes, 300 frames", 100.0
+    keys_name, keys_bar = "keyframes alone, 300 frames", 30.0
+    try:
+        import bpy
+
+        from blender_addon import keyframes, rig
+        from blender_addon.character.build import add_character
+        from blender_addon.retarget import solver
+    except ImportError as error:
+        yield Row(whole_name, "ms", whole_bar, note=f"{error}; run it with a Python that has bpy")
+        yield Row(keys_name, "ms", keys_bar, note=f"{error}; run it with a Python that has bpy")
+        return
+    from motion_engine import quaternion as quat
+    from motion_engine.motion import Motion
+
+    random = np.random.default_rng(0)
+    swing = np.cumsum(random.normal(0, 0.02, (300, 22, 3)), axis=0)
+    root = np.cumsum(random.normal(0, 0.01, (300, 3)), axis=0) + np.array([0.0, 0.94, 0.0])
+    motion = Motion.from_rotations(quat.from_axis_angle(swing), root, 30.0, {"prompt": "bench"})
+    target = add_character(bpy.context)
+    rest = rig.read_rest(target, rig.check(target))
+    whole: list[float] = []
+    keys: list[float] = []
+    for _ in range(repeat):
+        start = time.perf_counter()
+        channels = solver.solve(rest, motion)
+        solved = time.perf_counter()
+        keyframes.write_action(target, channels, "bench", 1, motion.provenance)
+        end = time.perf_counter()
+        whole.append((end - start) * 1e3)
+        keys.append((end - solved) * 1e3)
+    note = f"default character, Blender {bpy.app.version_string}"
+    yield Row.of(whole_name, "ms", whole_bar, whole, note)
+    yield Row.of(keys_name, "ms", keys_bar, keys, note)

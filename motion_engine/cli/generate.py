@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``motion-prompt generate``: a sentence to one or several motion files."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from motion_engine.cli.options import (
+    add_engine_options,
+    add_sampling_options,
+    number,
+    seed_number,
+    whole,
+)
+
+HELP = "make motions from a sentence"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the command."""
+    parser.add_argument("prompt", help='for example "a person walks forward and waves"')
+    parser.add_argument("--duration", type=number, default=4.0, metavar="SECONDS", help="default: 4")
+    parser.add_argument(
+        "--seed", type=seed_number, default=0, help="default: 0; the same seed gives the same motion"
+    )
+    parser.add_argument(
+        "--count", type=whole, default=1, metavar="N", help="variations, 1 to 32 (default: 1)"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("clip.npz"), metavar="FILE",
+        help="where to write; .npz, .bvh or .glb (default: clip.npz)",
+    )  # fmt: skip
+    parser.add_argument("--quiet", action="store_true", help="print only the names of the files")
+    add_sampling_options(parser)
+    add_engine_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Generate, write and report; EngineError for anything the user can mend."""
+    from motion_engine import bundle, output
+    from motion_engine.engine import Engine, GenerateRequest, make_plan
+
+    request = GenerateRequest(
+        prompt=arguments.prompt,
+        duration=arguments.duration,
+        seed=arguments.seed,
+        count=arguments.count,
+        sampler=arguments.sampler,
+        steps=arguments.steps,
+        guidance=arguments.guidance,
+        foot_lock=arguments.foot_lock,
+        floor=arguments.floor,
+    )
+    output.check_format(arguments.out)
+    chosen = bundle.find(arguments.bundle)
+    make_plan(chosen, request)
+    output.prepare_folder(arguments.out.parent)
+    engine = Engine(chosen, arguments.device, arguments.backend, arguments.threads)
+    start = time.perf_counter()
+    on_progress = None if arguments.quiet or not sys.stderr.isatty() else _show_progress
+    motions = engine.generate(request, on_progress=on_progress)
+    elapsed = time.perf_counter() - start
+    for motion, path in zip(motions, output.clip_paths(arguments.out, len(motions)), strict=True):
+        quality = output.describe_quality(motion.provenance.get("quality", {}))
+        if arguments.fps:
+            motion = motion.resample(arguments.fps)
+        output.save(motion, path)
+        if arguments.quiet:
+            print(path)
+        else:
+            seed = motion.provenance.get("seed")
+            print(
+                f"{path}  {motion.duration:.2f} s at {motion.fps:g} fps, seed {seed}; {quality}".rstrip("; ")
+            )
+    if not arguments.quiet:
+        device = f"{engine.bundle.name} on {engine.device}"
+        print(f"{len(motions)} motion(s) in {elapsed * 1e3:.0f} ms with {device}.", file=sys.stderr)
+    return 0
+
+
+def _show_progress(step: int, steps: int) -> None:
+    width = 30
+    filled = width * step // max(steps, 1)
+    end = "\r\033[K" if step >= steps else ""
+    print(
+        f"\r[{'#' * filled}{'.' * (width - filled)}] step {step}/{steps}{end}",
+        end="",
+        file=sys.stderr,
+        flush=True,
+    )

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The engine as a process: listen, announce, load the model, serve, end in good order."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import secrets
+import socket
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from motion_engine import __version__, protocol
+from motion_engine import bundle as bundle_files
+from motion_engine.bundle import Bundle
+from motion_engine.errors import EngineError
+from motion_engine.guard import Guard
+from motion_engine.jobs import JobQueue
+from motion_engine.lifetime import Lifetime
+from motion_engine.server import create_app
+
+if TYPE_CHECKING:
+    from motion_engine.engine import Engine, GenerateRequest
+
+log = logging.getLogger(__name__)
+
+GRACE_SECONDS = 3
+"""How long open streams and the running step may take when the server ends."""
+
+
+class Service:
+    """The installed bundles, the loaded model and its job queue: what the routes ask about.
+
+    Parameters
+    ----------
+    bundle : name or folder of the default bundle; None for the one that ships.
+    device, backend, threads : as for `Engine`.
+    """
+
+    def __init__(self, bundle: str | None, device: str, backend: str, threads: int | None) -> None:
+        self._wanted = bundle
+        self._device, self._backend, self._threads = device, backend, threads
+        self._listing = threading.Lock()
+        self._bundles: dict[str, Bundle] | None = None
+        self.jobs = JobQueue(self._load)
+
+    def bundles(self) -> dict[str, Bundle]:
+        """The usable bundles by name, the default one first. The first call checks their files.
+
+        Raises
+        ------
+        EngineError
+            If there is no usable bundle, or not the wanted one.
+        """
+        with self._listing:
+            if self._bundles is None:
+                default = bundle_files.find(self._wanted)
+                others = [bundle_files.load(info.path) for info in bundle_files.list_bundles() if info.ok]
+                self._bundles = {bundle.name: bundle for bundle in [default, *others]}
+            return self._bundles
+
+    def _load(self, name: str | None) -> Engine:
+        from motion_engine.engine import Engine
+
+        bundles = self.bundles()
+        bundle = next(iter(bundles.values())) if name is None else bundles[name]
+        engine = Engine(bundle, self._device, self._backend, self._threads)
+        engine.warm_up()
+        return engine
+
+    def read_request(self, body: protocol.GenerateBody) -> GenerateRequest:
+        """The request of a body, checked against the limits of its bundle.
+
+        Raises
+        ------
+        EngineError
+            ``not_supported`` for what no bundle offers yet, ``unknown_bundle``, or a wrong value.
+        """
+        from motion_engine.engine import GenerateRequest, make_plan
+
+        if body.prompts is not None:
+            raise _not_supported(
+                "several timed prompts in one motion", "Send one 'prompt' and its 'duration'."
+            )
+        if body.controls:
+            raise _not_supported("controls", "Leave 'controls' out.")
+        bundles = self.bundles()
+        name = next(iter(bundles)) if body.bundle is None else body.bundle
+        if name not in bundles:
+            raise EngineError(
+                "unknown_bundle",
+                f"There is no model bundle {name!r}.",
+                f"Choose one of {', '.join(bundles)}.",
+            )
+        request = GenerateRequest(
+            prompt=body.prompt or "",
+            duration=body.duration,
+            seed=body.seed,
+            count=body.count,
+            sampler=body.sampler,
+            steps=body.steps,
+            guidance=body.guidance,
+            foot_lock=body.post.foot_lock,
+            floor=body.post.floor,
+        )
+        make_plan(bundles[name], request)
+        return request
+
+    def health(self) -> protocol.Health:
+        """The state of the engine, as ``GET /v1/health`` tells it; never waits."""
+        engine, error = self.jobs.default_engine, self.jobs.load_error
+        detail = None
+        if error is not None:
+            detail = protocol.ErrorDetail(code=error.code, message=error.message, fix=error.fix)
+        return protocol.Health(
+            status="ready" if engine else "error" if error else "loading",
+            version=__version__,
+            pid=os.getpid(),
+            device=engine.device if engine else None,
+            bundles=[_summary(bundle, not i) for i, bundle in enumerate((self._bundles or {}).values())],
+            queue=len(self.jobs),
+            error=detail,
+        )
+
+
+def _summary(bundle: Bundle, default: bool) -> protocol.BundleSummary:
+    samplers = sorted(bundle.samplers, key=lambda name: name != bundle.default_sampler)
+    return protocol.BundleSummary(
+        name=bundle.name,
+        title=bundle.manifest.get("title", bundle.name),
+        licence=bundle.manifest["licence"],
+        default=default,
+        samplers=samplers,
+        fps=bundle.fps,
+        max_duration=bundle.max_frames / bundle.fps,
+    )
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn's server, which cancels every job before it waits for open streams to end."""
+
+    def __init__(self, config: uvicorn.Config, jobs: JobQueue) -> None:
+        super().__init__(config)
+        self._jobs = jobs
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._jobs.close()
+        await super().shutdown(sockets)
+
+
+def serve(
+    bundle: str | None = None,
+    device: str = "auto",
+    backend: str = "onnx",
+    threads: int | None = None,
+    port: int = 0,
+    parent_pid: int | None = None,
+    idle_timeout: float = 900.0,
+) -> int:
+    """Listen on 127.0.0.1, print port and token as one line of JSON, serve until stopped; returns 0.
+
+    Parameters
+    ----------
+    bundle : name or folder of the default model bundle; None for the one that ships.
+    port : 0 takes a free one.
+    parent_pid : the server ends when this process ends.
+    idle_timeout : the server ends after so many seconds without a request; 0 means never.
+
+    Raises
+    ------
+    EngineError
+        ``port_in_use``.
+    """
+    logging.basicConfig(level=logging.WARNING, format="motion-prompt: %(message)s", stream=sys.stderr)
+    service = Service(bundle, device, backend, threads)
+    service.jobs.start()
+    listener = _listen(port)
+    port = listener.getsockname()[1]
+    token = secrets.token_urlsafe(32)
+
+    def stop(reason: str) -> None:
+        log.info("stopping: %s", reason)
+        server.should_exit = True
+
+    app = Guard(create_app(service.jobs, service.health, service.read_request, stop), token, port)
+    config = uvicorn.Config(
+        app,
+        loop="asyncio",
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    server = _Server(config, service.jobs)
+
+    def idle_seconds() -> float:
+        since = service.jobs.idle_since
+        return 0.0 if since is None else time.monotonic() - max(since, app.last_request)
+
+    hello = {"port": port, "token": token, "version": __version__, "pid": os.getpid()}
+    print(json.dumps(hello), flush=True)
+    Lifetime(stop, idle_seconds, parent_pid, idle_timeout)
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn has ended in good order and raises it again
+        server.run(sockets=[listener])
+    service.jobs.join(GRACE_SECONDS)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # a step that is still in the network's native code would hold up, or crash, an ordinary exit
+    os._exit(0)
+
+
+def _not_supported(what: str, fix: str) -> EngineError:
+    return EngineError("not_supported", f"No installed model bundle offers {what}.", fix)
+
+
+def _listen(port: int) -> socket.socket:
+    try:
+        return socket.create_server(("127.0.0.1", port), backlog=64)
+    except OSError as error:
+        raise EngineError(
+            "port_in_use", f"Cannot listen on port {port}: {error.strerror}.", "Choose another --port, or 0."
+        ) from None
