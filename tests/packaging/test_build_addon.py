@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The extension zip: its content, that Blender accepts it, and that the engine in it runs with nothing else."""
+"""The extension zip: its content, that Blender accepts it, and that the engine inside runs on its own."""
 
 from __future__ import annotations
 
