@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Motion Prompt: type a sentence, get keyframes on your own character.
+
+The road of a prompt: `panels` -> `operators` -> `session` -> `engine.worker` == HTTP == the engine, and back:
+`session` -> `apply` -> `rig` -> `retarget.solver` -> `keyframes`.
+"""
+
+from __future__ import annotations
+
+import atexit
+
+import bpy
+
+from . import batch, handlers, operators, panels, preferences, properties, takes
+from .session import remove_timer, session
+
+_MODULES = (preferences, takes, properties, operators, batch, panels)
+_CLASSES = tuple(cls for module in _MODULES for cls in module.CLASSES)
+
+
+def register() -> None:
+    for cls in _CLASSES:
+        bpy.utils.register_class(cls)
+    properties.register()
+    handlers.register()
+    session.on_change[:] = [panels.redraw]
+    # Blender disables its add-ons at the end; the bpy module leaves that to us, and crashes over what is left
+    atexit.register(unregister)
+
+
+def unregister() -> None:
+    atexit.unregister(unregister)
+    remove_timer()
+    session.stop()
+    session.on_change.clear()
+    handlers.unregister()
+    properties.unregister()
+    for cls in reversed(_CLASSES):
+        bpy.utils.unregister_class(cls)

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Put finished motions into the file: find or add the character, solve, write Actions. On the window's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import bpy
+from motion_engine.motion import Motion
+
+from . import keyframes, rig
+from .character.build import add_character
+from .retarget import solver
+from .status import Fix, UserError
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where and when the keys go.
+
+    Attributes
+    ----------
+    target : the armature, or None for a new default character.
+    scene : name of the scene whose frame rate counts.
+    start : frame of the first key.
+    """
+
+    target: rig.Handle | None
+    scene: str
+    start: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was made: names of the Actions, a sentence, the place with the armature that was really used."""
+
+    actions: list[str]
+    report: str
+    place: Place
+
+
+def write(place: Place, motions: Sequence[Motion], name: str, is_first: bool) -> Result:
+    """Make one Action a motion. The first one becomes the armature's own when ``is_first``.
+
+    Raises
+    ------
+    UserError
+        If the armature is gone or cannot take keys; nothing has been changed then.
+    """
+    scene = bpy.data.scenes.get(place.scene) or bpy.context.scene
+    with window_context():
+        target = _target(place)
+        mapping = rig.check(target)
+        rest = rig.read_rest(target, mapping)
+        rate = scene.render.fps / scene.render.fps_base
+        actions = []
+        for index, motion in enumerate(motions):
+            try:
+                channels = solver.solve(rest, motion.resample(rate))
+            except ValueError as error:
+                raise UserError(f"'{target.name}': {error} Nothing was changed.") from None
+            title = name if len(motions) == 1 else numbered(name, index + 1)
+            actions.append(keyframes.write_action(target, channels, title, place.start, motion.provenance))
+        if is_first and actions:
+            try:
+                keyframes.assign(target, actions[0])
+            except RuntimeError as error:
+                raise UserError(f"'{target.name}' could not be given the action: {error}") from None
+        names = [action.name for action in actions]
+        frames = len(channels[0].values)
+        others = f", {len(actions) - 1} more takes kept" if len(actions) > 1 else ""
+        report = (
+            f"'{names[0]}': frames {place.start} to {place.start + frames - 1} on {target.name} "
+            f"({mapping.family}, {len(mapping.bones)} bones){others}."
+        )
+        return Result(names, report, replace(place, target=rig.Handle.of(target)))
+
+
+def numbered(name: str, number: int) -> str:
+    """``name`` with a number that survives the limit on the length of names."""
+    suffix = f" {number}"
+    room = keyframes.NAME_BYTES - len(suffix)
+    return keyframes.action_name(name).encode("utf-8")[:room].decode("utf-8", errors="ignore").rstrip() + suffix
+
+
+def _target(place: Place) -> bpy.types.Object:
+    if place.target is None:
+        return add_character(bpy.context)
+    target = place.target.find()
+    if target is None:
+        raise UserError(
+            f"'{place.target.name}' was deleted while its motion was made. Nothing was changed.",
+            [
+                Fix("Put It on the Selected Armature", "motion_prompt.place_again", {}, "ARMATURE_DATA"),
+                Fix("Put It on a New Character", "motion_prompt.place_again", {"new_character": True}, "ADD"),
+            ],
+        )
+    return target
+
+
+def push_undo(title: str) -> None:
+    """Close everything done since the last undo step into one."""
+    with window_context():
+        if bpy.ops.ed.undo_push.poll():
+            bpy.ops.ed.undo_push(message=title)
+
+
+@contextmanager
+def window_context() -> Iterator[None]:
+    """A timer runs without a window, where operators and ``context.view_layer`` need one."""
+    windows = bpy.context.window_manager.windows if bpy.context.window_manager else []
+    if bpy.context.window is not None or not len(windows):
+        yield
+        return
+    with bpy.context.temp_override(window=windows[0]):
+        yield

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The engine's HTTP protocol from the client's side, with the standard library only."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from .process import Address
+
+CONNECT_SECONDS = 5.0
+
+
+class ReplyError(Exception):
+    """The engine refused: its code, its sentence and what to do."""
+
+    def __init__(self, code: str, message: str, fix: str) -> None:
+        super().__init__(message)
+        self.code, self.message, self.fix = code, message, fix
+
+
+class Stream:
+    """One ``POST /v1/generate`` and its events; `close` may be called from another thread."""
+
+    def __init__(self, address: Address, body: dict[str, Any]) -> None:
+        self._lock = threading.Lock()
+        self._connection = http.client.HTTPConnection("127.0.0.1", address.port, timeout=CONNECT_SECONDS)
+        self._connection.connect()
+        self._socket: socket.socket = self._connection.sock
+        self._socket.settimeout(None)  # a job may wait in the queue for long
+        self._connection.request(
+            "POST", "/v1/generate", json.dumps(body).encode("utf-8"),
+            {"Authorization": f"Bearer {address.token}", "Content-Type": "application/json"},
+        )  # fmt: skip
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """The events as they come.
+
+        Raises
+        ------
+        ReplyError
+            If the request is refused.
+        OSError, http.client.HTTPException
+            If the connection breaks.
+        """
+        reply = self._connection.getresponse()
+        if reply.status != 200:
+            raise _refusal(reply.status, reply.read())
+        while True:
+            line = reply.readline()
+            if not line:
+                return
+            yield json.loads(line)
+
+    def close(self) -> None:
+        """Break the connection, also under a reader that waits."""
+        with self._lock, contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            self._connection.close()
+
+
+def call(address: Address, method: str, path: str, timeout: float = CONNECT_SECONDS) -> dict[str, Any]:
+    """A short call without a body.
+
+    Raises
+    ------
+    ReplyError
+        If it is refused.
+    OSError, http.client.HTTPException
+        If nobody answers.
+    """
+    connection = http.client.HTTPConnection("127.0.0.1", address.port, timeout=timeout)
+    try:
+        connection.request(method, path, headers={"Authorization": f"Bearer {address.token}"})
+        reply = connection.getresponse()
+        content = reply.read()
+    finally:
+        connection.close()
+    if reply.status != 200:
+        raise _refusal(reply.status, content)
+    value: dict[str, Any] = json.loads(content)
+    return value
+
+
+def health(address: Address) -> dict[str, Any]:
+    """State, device and bundles of the engine."""
+    return call(address, "GET", "/v1/health")
+
+
+def cancel(address: Address, job: str) -> None:
+    """Stop a job at its next step; a job that has ended already is no error."""
+    call(address, "DELETE", f"/v1/jobs/{job}", timeout=2.0)
+
+
+def _refusal(status: int, content: bytes) -> ReplyError:
+    try:
+        error = json.loads(content)["error"]
+        return ReplyError(str(error["code"]), str(error["message"]), str(error["fix"]))
+    except (ValueError, KeyError, TypeError):
+        return ReplyError("bad_reply", f"The engine answered with status {status}.", "Restart the engine.")

@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The thread that keeps an engine process, sends it jobs and puts what comes back into a queue.
+
+The window's thread calls `submit`, `cancel`, `warm` and `stop`, none of which waits, and reads `events`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import http.client
+import itertools
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from motion_engine.motion import Motion
+from motion_engine.wire import decode_motion
+
+from . import client
+from .launch import Launch
+from .process import Address, EngineProcess, EngineStartError, describe_exit
+
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Job:
+    """A request on its way. The thread owns ``stream`` and ``engine_id``."""
+
+    body: dict[str, Any]
+    number: int = field(default_factory=lambda: next(_numbers))
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    stream: client.Stream | None = None
+    engine_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Starting:
+    """The engine is being started; ``reason`` says why when that is worth saying."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The engine listens; ``health`` is its own report."""
+
+    health: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Queued:
+    """The job waits behind ``position`` others."""
+
+    position: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """``fraction`` of the job is done."""
+
+    fraction: float
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """Motion ``index`` of ``count``."""
+
+    index: int
+    count: int
+    motion: Motion
+
+
+@dataclass(frozen=True)
+class Finished:
+    """All motions have arrived."""
+
+    elapsed_ms: float
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The job is over without its motions."""
+
+    code: str
+    message: str
+    fix: str
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """The job was cancelled."""
+
+
+Event = Starting | Ready | Queued | Progress | Arrived | Finished | Failed | Stopped
+
+
+class Worker:
+    """Runs jobs one after the other on an engine process that it starts, watches and restarts.
+
+    Parameters
+    ----------
+    launch : makes the command line; called at each start, so that changed preferences count.
+    log : file for the engine's standard error.
+    """
+
+    def __init__(self, launch: Callable[[], Launch], log: Path) -> None:
+        self.events: queue.SimpleQueue[tuple[int, Event]] = queue.SimpleQueue()
+        self.log = log
+        self._launch = launch
+        self._inbox: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._process: EngineProcess | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="motion-prompt-worker", daemon=True)
+        self._thread.start()
+        atexit.register(self.stop)
+
+    # --- called from the window's thread -------------------------------------------------------------
+
+    def submit(self, body: dict[str, Any]) -> Job:
+        """Queue a request (body of ``POST /v1/generate``)."""
+        job = Job(body)
+        self._inbox.put(job)
+        return job
+
+    def warm(self) -> None:
+        """Start the engine now, so that the first prompt need not wait for it."""
+        self._inbox.put(Job({}))
+
+    def cancel(self, job: Job) -> None:
+        """Stop a job: the engine is told, then the connection is broken."""
+        job.cancelled.set()
+        threading.Thread(target=self._cancel, args=(job,), name="motion-prompt-cancel", daemon=True).start()
+
+    def stop(self) -> None:
+        """End the engine and the thread. Waits for the process to end, at most a few seconds."""
+        atexit.unregister(self.stop)
+        self._stopping.set()
+        self._inbox.put(None)
+        if self._process is not None:
+            self._process.stop()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(timeout=2.0)
+        if self._process is not None:  # one that was being started meanwhile
+            self._process.stop()
+
+    @property
+    def engine_pid(self) -> int | None:
+        """Process id of the living engine."""
+        process = self._process
+        return process.pid if process is not None and process.exit_code() is None else None
+
+    # --- the thread ----------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            job = self._inbox.get()
+            if job is None:
+                return
+            try:
+                self._work(job)
+            except Exception as error:
+                # whatever it is, the user must see it and the thread must live on
+                self._say(job, Failed("client", f"Something went wrong: {error}.", "Restart the engine."))
+
+    def _say(self, job: Job, event: Event) -> None:
+        self.events.put((job.number, event))
+
+    def _work(self, job: Job) -> None:
+        if job.cancelled.is_set():
+            self._say(job, Stopped())
+            return
+        try:
+            address = self._address(job)
+        except EngineStartError as error:
+            self._say(job, Failed("engine_start", str(error), "Restart the engine."))
+            return
+        except FileNotFoundError as error:
+            self._say(job, Failed("engine_start", str(error), "Choose a Python in the add-on's preferences."))
+            return
+        if address is None or job.cancelled.is_set():
+            self._say(job, Stopped())
+        elif job.body:
+            self._generate(job, address)
+
+    def _address(self, job: Job, reason: str = "") -> Address | None:
+        """Address of a living engine, started now when there is none; None when cancelled meanwhile."""
+        process = self._process
+        if process is not None and process.exit_code() is None and process.address is not None:
+            return process.address
+        if process is not None and process.exit_code() not in (None, 0):
+            reason = reason or f"The engine had ended ({describe_exit(process.exit_code())}). "
+        if process is None or process.exit_code() is not None:
+            self._say(job, Starting(reason))
+            self._process = process = EngineProcess(self._launch(), self.log)
+        address = process.wait_until_listening(lambda: job.cancelled.is_set() or self._stopping.is_set())
+        if address is not None:
+            with contextlib.suppress(OSError, http.client.HTTPException, client.ReplyError):
+                self._say(job, Ready(client.health(address)))
+        return address
+
+    def _generate(self, job: Job, address: Address) -> None:
+        finished = False
+        try:
+            job.stream = client.Stream(address, job.body)
+            if job.cancelled.is_set():  # too early for `_cancel` to see the stream
+                job.stream.close()
+            for event in job.stream.events():
+                job.engine_id = event.get("job", job.engine_id)
+                finished = self._relay(job, event) or finished
+        except client.ReplyError as error:
+            finished = True
+            self._say(job, Failed(error.code, error.message, error.fix))
+        except (OSError, ValueError, http.client.HTTPException):
+            pass
+        finally:
+            if job.stream is not None:
+                job.stream.close()
+        if finished:
+            return
+        if job.cancelled.is_set() or self._stopping.is_set():
+            self._say(job, Stopped())
+        else:
+            self._explain_break(job)
+
+    def _relay(self, job: Job, event: dict[str, Any]) -> bool:
+        """Pass an event of the protocol on; True for the last one."""
+        match event["event"]:
+            case "queued":
+                self._say(job, Queued(int(event["position"])))
+            case "progress":
+                self._say(job, Progress(float(event["fraction"])))
+            case "motion":
+                motion = decode_motion(event["motion"])
+                self._say(job, Arrived(int(event["index"]), int(event["count"]), motion))
+            case "done":
+                self._say(job, Finished(float(event["elapsed_ms"])))
+                return True
+            case "error":
+                self._say(job, Failed(event["code"], event["message"], event["fix"]))
+                return True
+            case "cancelled":
+                self._say(job, Stopped())
+                return True
+        return False
+
+    def _explain_break(self, job: Job) -> None:
+        """The stream broke although nobody asked: say why, and have an engine ready for the next try."""
+        process = self._process
+        code = process.wait(1.0) if process is not None else None
+        if code is None:
+            message = "The connection to the engine broke in the middle of the job."
+        else:
+            message = f"The engine ended in the middle of the job ({describe_exit(code)})."
+        try:
+            self._address(Job({}), reason=message + " ")
+        except (EngineStartError, OSError) as error:
+            self._say(job, Failed("engine_start", f"{message} It could not be started again: {error}",
+                                  "Restart the engine."))  # fmt: skip
+            return
+        self._say(job, Failed("engine_died", f"{message} It is running again.", "Try again."))
+
+    def _cancel(self, job: Job) -> None:
+        """Tell the engine, give the stream a moment to end by itself, then break it."""
+        process = self._process
+        if job.engine_id and process is not None and process.address is not None:
+            with contextlib.suppress(OSError, http.client.HTTPException, client.ReplyError):
+                client.cancel(process.address, job.engine_id)
+                time.sleep(0.2)
+        if job.stream is not None:
+            job.stream.close()

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Motion tab in the sidebar of the 3D viewport."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import bpy
+
+from . import rig, takes
+from .preferences import preferences
+from .session import session
+from .status import Status
+
+_ICONS = {"INFO": "INFO", "DONE": "CHECKMARK", "ERROR": "ERROR"}
+
+
+class _MotionPanel:
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Motion"
+
+
+class MOTION_PROMPT_PT_main(_MotionPanel, bpy.types.Panel):
+    bl_label = "Motion Prompt"
+    bl_idname = "MOTION_PROMPT_PT_main"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        if session.worker is None and preferences().start_with_tab and not bpy.app.background:
+            session.warm()
+        settings = context.scene.motion_prompt
+        layout = self.layout
+        layout.prop(settings, "prompt", text="", icon="GREASEPENCIL", placeholder="a person walks forward") \
+            if bpy.app.version >= (4, 3, 0) else layout.prop(settings, "prompt", text="")
+        column = layout.column(align=True)
+        column.prop(settings, "duration")
+        row = column.row(align=True)
+        row.prop(settings, "seed")
+        row.operator("motion_prompt.randomize_seed", text="", icon="FILE_REFRESH")
+        column.prop(settings, "count")
+        _draw_buttons(layout)
+        _draw_target(layout, context)
+        _draw_status(layout, context, session.status)
+
+
+def _draw_buttons(layout: bpy.types.UILayout) -> None:
+    """Generate and Cancel keep their places; the bar comes in between while something runs."""
+    running = session.task is not None
+    row = layout.row(align=True)
+    row.scale_y = 1.5
+    generate = row.row(align=True)
+    generate.enabled = not running
+    generate.operator("motion_prompt.generate", icon="PLAY")
+    cancel = row.row(align=True)
+    cancel.enabled = running
+    cancel.operator("motion_prompt.cancel", text="", icon="X")
+    if running:
+        task = session.task
+        assert task is not None
+        text = session.activity
+        if len(task.items) > 1:
+            text = f"{task.at + 1} of {len(task.items)}: {text}"
+        layout.progress(factor=session.progress, type="BAR", text=text)
+
+
+def _draw_target(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    target = rig.selected_armature(context)
+    name = f"On {target.name}" if target is not None else "On a new character"
+    layout.label(text=name, icon="ARMATURE_DATA" if target is not None else "ADD")
+
+
+def _draw_status(layout: bpy.types.UILayout, context: bpy.types.Context, status: Status) -> None:
+    if not status.text:
+        return
+    box = layout.box()
+    column = box.column(align=True)
+    column.alert = status.kind == "ERROR"
+    width = context.region.width / context.preferences.system.ui_scale if context.region else 260
+    for index, line in enumerate(textwrap.wrap(status.text, max(20, int((width - 60) / 6.4)))):
+        column.label(text=line, icon=_ICONS[status.kind] if index == 0 else "BLANK1")
+    for fix in status.fixes:
+        button: Any = box.operator(fix.operator, text=fix.label, icon=fix.icon)
+        for name, value in fix.properties.items():
+            setattr(button, name, value)
+
+
+class MOTION_PROMPT_PT_advanced(_MotionPanel, bpy.types.Panel):
+    bl_label = "Advanced"
+    bl_parent_id = "MOTION_PROMPT_PT_main"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        settings = context.scene.motion_prompt
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        layout.prop(settings, "bundle")
+        licence = _licence(settings.bundle)
+        if licence:
+            layout.label(text=f"Licence: {licence}", icon="COPY_ID")
+        column = layout.column(align=True)
+        column.prop(settings, "sampler")
+        column.prop(settings, "steps")
+        column.prop(settings, "guidance")
+        column = layout.column(heading="Clean Up")
+        column.prop(settings, "foot_lock")
+        column.prop(settings, "floor")
+        layout.separator()
+        layout.operator("motion_prompt.add_character", icon="OUTLINER_OB_ARMATURE")
+        layout.operator("motion_prompt.restart_engine", icon="FILE_REFRESH")
+        if session.health.get("device"):
+            layout.label(text=f"Engine {session.health['version']} on {session.health['device']}")
+
+
+def _licence(name: str) -> str:
+    for bundle in session.health.get("bundles", ()):
+        if bundle["name"] == name or (name in {"AUTO", ""} and bundle["default"]):
+            return str(bundle["licence"])
+    return ""
+
+
+class MOTION_PROMPT_PT_takes(_MotionPanel, bpy.types.Panel):
+    bl_label = "Takes"
+    bl_parent_id = "MOTION_PROMPT_PT_main"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        target = rig.selected_armature(context)
+        return target is not None and len(takes.takes_of(target)) > 0
+
+    def draw(self, context: bpy.types.Context) -> None:
+        self.layout.template_list(
+            "MOTION_PROMPT_UL_takes", "", bpy.data, "actions", context.scene.motion_prompt, "take", rows=3
+        )
+
+
+class MOTION_PROMPT_PT_batch(_MotionPanel, bpy.types.Panel):
+    bl_label = "Batch"
+    bl_parent_id = "MOTION_PROMPT_PT_main"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        settings = context.scene.motion_prompt
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        layout.prop(settings, "batch_text")
+        row = layout.row()
+        row.enabled = settings.batch_text is None
+        row.prop(settings, "batch_file")
+        row = layout.row()
+        row.enabled = session.task is None
+        row.operator("motion_prompt.batch", icon="PRESET")
+
+
+def redraw() -> None:
+    """Show what has changed in every 3D viewport."""
+    manager = bpy.context.window_manager
+    for window in manager.windows if manager is not None else ():
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                area.tag_redraw()
+
+
+CLASSES = (
+    MOTION_PROMPT_PT_main,
+    MOTION_PROMPT_PT_takes,
+    MOTION_PROMPT_PT_advanced,
+    MOTION_PROMPT_PT_batch,
+)

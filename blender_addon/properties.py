@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The settings of the Motion tab, kept in the scene as ``scene.motion_prompt``."""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from typing import Any
+
+import bpy
+from bpy.props import (
+    BoolProperty,
+    EnumProperty,
+    FloatProperty,
+    IntProperty,
+    PointerProperty,
+    StringProperty,
+)
+
+from . import takes
+from .preferences import preferences
+from .session import session
+
+MAX_SEED = 2**31 - 1
+
+_SAMPLERS = (
+    ("AUTO", "Automatic", "What the model was made for"),
+    ("motionlcm", "MotionLCM", "One to a few steps: fastest"),
+    ("mld", "MLD", "Many steps of latent diffusion: slower"),
+)
+
+
+def _prompt_changed(settings: MotionPromptSettings, context: bpy.types.Context) -> None:
+    """Generate when the user has confirmed another text; not when a script has set it.
+
+    Blender's interface calls this with no Python below it on the stack, a script does not.
+    """
+    text = settings.prompt.strip()
+    before = settings.prompt_before
+    settings.prompt_before = text
+    by_script = sys._getframe().f_back is not None
+    if by_script or not text or text == before or not preferences().enter_generates:
+        return
+    bpy.ops.motion_prompt.generate()
+
+
+def _bundle_items(settings: Any, context: bpy.types.Context | None) -> list[tuple[str, str, str, int]]:
+    """The engine's bundles; the list is kept because Blender does not keep the strings."""
+    items = [("AUTO", "Default Model", "The model that comes with the add-on", 0)]
+    for bundle in session.health.get("bundles", ()):
+        number = zlib.crc32(bundle["name"].encode()) & 0x7FFFFFFF or 1
+        items.append((bundle["name"], bundle["title"], f"Licence: {bundle['licence']}", number))
+    if items != _bundle_items.kept:  # type: ignore[attr-defined]
+        _bundle_items.kept = items  # type: ignore[attr-defined]
+    return _bundle_items.kept  # type: ignore[attr-defined]
+
+
+_bundle_items.kept = []  # type: ignore[attr-defined]
+
+
+class MotionPromptSettings(bpy.types.PropertyGroup):
+    prompt: StringProperty(
+        name="Prompt",
+        description="What the character does, in English: 'a tired man walks forward and sits down'. "
+        "Enter generates",
+        update=_prompt_changed,
+        options=set(),
+    )
+    prompt_before: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
+    duration: FloatProperty(
+        name="Duration", description="Length of the motion in seconds", default=4.0, min=0.5, max=9.8,
+        step=50, precision=1, subtype="TIME_ABSOLUTE", options=set(),
+    )  # fmt: skip
+    seed: IntProperty(
+        name="Seed", description="The same prompt and seed give the same motion", default=0, min=0,
+        max=MAX_SEED, options=set(),
+    )  # fmt: skip
+    count: IntProperty(
+        name="Variations", description="How many takes to make at once, with seeds that follow one another",
+        default=1, min=1, max=32, soft_max=8, options=set(),
+    )  # fmt: skip
+    sampler: EnumProperty(name="Sampler", items=_SAMPLERS, default="AUTO", options=set())
+    steps: IntProperty(
+        name="Steps", description="Sampling steps; 0 leaves the number to the model", default=0, min=0, max=200,
+        options=set(),
+    )  # fmt: skip
+    guidance: FloatProperty(
+        name="Guidance",
+        description="How closely the motion follows the words; 0 leaves it to the model",
+        default=0.0, min=0.0, max=30.0, soft_max=15.0, precision=1, options=set(),
+    )  # fmt: skip
+    foot_lock: BoolProperty(
+        name="Foot Lock", description="Hold the feet still while they stand", default=True, options=set()
+    )
+    floor: BoolProperty(
+        name="Floor", description="Keep the feet from sinking into the floor", default=True, options=set()
+    )
+    bundle: EnumProperty(
+        name="Model", description="The model that makes the motion", items=_bundle_items, options=set()
+    )
+    batch_text: PointerProperty(
+        name="Text", description="A Text of this file with one prompt a line", type=bpy.types.Text
+    )
+    batch_file: StringProperty(
+        name="File", description="A text file with one prompt a line", subtype="FILE_PATH", options=set()
+    )
+    take: IntProperty(
+        name="Take", description="The take that the armature plays", get=takes.get_active, set=takes.set_active,
+        options={"SKIP_SAVE"},
+    )  # fmt: skip
+
+
+def request_body(
+    settings: MotionPromptSettings, prompt: str, *, duration: float | None = None, seed: int | None = None,
+    count: int | None = None, sampler: str | None = None, steps: int | None = None, guidance: float | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Body of ``POST /v1/generate``; what is None comes from the settings."""
+    chosen = None if settings.sampler == "AUTO" else settings.sampler
+    return {
+        "prompt": prompt,
+        "duration": round(settings.duration if duration is None else duration, 4),
+        "seed": settings.seed if seed is None else seed,
+        "count": settings.count if count is None else count,
+        "sampler": sampler or chosen,
+        "steps": steps or settings.steps or None,
+        "guidance": guidance if guidance is not None else settings.guidance or None,
+        "bundle": None if settings.bundle in {"AUTO", ""} else settings.bundle,
+        "post": {"foot_lock": settings.foot_lock, "floor": settings.floor},
+    }
+
+
+CLASSES = (MotionPromptSettings,)
+
+
+def register() -> None:
+    bpy.types.Scene.motion_prompt = PointerProperty(type=MotionPromptSettings)
+
+
+def unregister() -> None:
+    del bpy.types.Scene.motion_prompt

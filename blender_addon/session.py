@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What goes on right now: the running task, its progress, the status line. Lives outside the .blend.
+
+`pump` moves everything forward without waiting; a timer calls it while a task runs, tests call it in a loop.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import bpy
+from motion_engine.motion import Motion
+
+from . import apply
+from .engine import worker as engine
+from .engine.launch import engine_launch
+from .preferences import log_path, preferences
+from .status import Fix, Status, UserError
+
+TICK_SECONDS = 0.03
+
+_TRY_AGAIN = Fix("Try Again", "motion_prompt.generate", {}, "FILE_REFRESH")
+_RESTART = Fix("Restart Engine", "motion_prompt.restart_engine", {}, "FILE_REFRESH")
+_OPEN_LOG = Fix("Open Log", "motion_prompt.open_log", {}, "TEXT")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One request of a task and the name of what it makes."""
+
+    body: dict[str, Any]
+    name: str
+
+
+@dataclass
+class Task:
+    """One click of the user: a prompt with its variations, or a batch.
+
+    Attributes
+    ----------
+    items : what to make, in order.
+    place : where the keys go.
+    title : name of the undo step.
+    notes : sentences to add to the closing line, with their buttons.
+    """
+
+    items: list[Item]
+    place: apply.Place
+    title: str
+    notes: list[Status] = field(default_factory=list)
+    at: int = 0
+    job: engine.Job | None = None
+    motions: list[Motion] = field(default_factory=list)
+    made: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    report: str = ""
+
+
+class Session:
+    """The one running task and its engine."""
+
+    def __init__(self) -> None:
+        self.worker: engine.Worker | None = None
+        self.task: Task | None = None
+        self.status = Status("INFO", "")
+        self.progress = 0.0
+        self.activity = ""
+        self.health: dict[str, Any] = {}
+        self.unplaced: Task | None = None
+        self.on_change: list[Callable[[], None]] = []
+
+    # --- what the operators call ---------------------------------------------------------------------
+
+    def start(self, task: Task) -> None:
+        """Begin a task; one that runs already is cancelled."""
+        if self.task is not None:
+            self._drop()
+        self.task = task
+        self.unplaced = None
+        self.progress = 0.0
+        self.activity = "Waiting for the engine"
+        self.status = Status("INFO", "")
+        self._submit()
+        ensure_timer()
+
+    def cancel(self, text: str = "Cancelled. Nothing was changed.") -> None:
+        """Stop the running task."""
+        if self.task is None:
+            return
+        task = self.task
+        self._drop()
+        if task.made:
+            apply.push_undo(task.title)
+            text = f"Cancelled. {_count(len(task.made), 'action')} made before that stay in the file."
+        self.set_status(Status("INFO", text))
+
+    def warm(self) -> None:
+        """Have the engine started in the background."""
+        self._engine().warm()
+        ensure_timer()
+
+    def restart_engine(self) -> None:
+        """End the engine and start a new one."""
+        self.cancel("Cancelled, because the engine was restarted.")
+        if self.worker is not None:
+            self.worker.stop()
+            self.worker = None
+        self.warm()
+        self.set_status(Status("INFO", "The engine is being restarted."))
+
+    def stop(self) -> None:
+        """End everything; at the end of the add-on or of Blender."""
+        self.task = self.unplaced = None
+        if self.worker is not None:
+            self.worker.stop()
+            self.worker = None
+        self.health = {}
+        self.status = Status("INFO", "")
+
+    def place_again(self, place: apply.Place) -> None:
+        """Put motions that had lost their armature on another one."""
+        task, self.unplaced = self.unplaced, None
+        if task is not None:
+            task.place = place
+            self._apply(task)
+
+    def set_status(self, status: Status) -> None:
+        self.status = status
+        self._changed()
+
+    # --- forward -------------------------------------------------------------------------------------
+
+    def pump(self) -> bool:
+        """Take in what has arrived. True while there is more to come."""
+        worker = self.worker
+        changed = False
+        while worker is not None and worker is self.worker:
+            try:
+                number, event = worker.events.get_nowait()
+            except queue.Empty:
+                break
+            self._take(number, event)
+            changed = True
+        if changed:
+            self._changed()
+        return self.task is not None
+
+    def _take(self, number: int, event: engine.Event) -> None:
+        match event:
+            case engine.Starting(reason):
+                self.activity = reason + "Starting the engine"
+                return
+            case engine.Ready(health):
+                self.health = health
+                if self.task is None and self.status.kind == "INFO":
+                    self.status = Status("INFO", "The engine is ready.")
+                return
+        task = self.task
+        if task is None or task.job is None or number != task.job.number:
+            if isinstance(event, engine.Failed) and task is None and event.code == "engine_start":
+                self.status = self._failure(event)
+            return
+        match event:
+            case engine.Queued(position):
+                self.activity = f"Waiting for {_count(position, 'other job')}" if position else "Generating"
+            case engine.Progress(fraction):
+                self.activity = "Generating"
+                self.progress = (task.at + fraction) / len(task.items)
+            case engine.Arrived(_, _, motion):
+                task.motions.append(motion)
+            case engine.Finished():
+                self._apply(task)
+                if self.task is task:
+                    self._next()
+            case engine.Failed():
+                self._item_failed(task, event)
+            case engine.Stopped():
+                self._drop()
+                self.status = Status("INFO", "Cancelled. Nothing was changed.")
+
+    def _engine(self) -> engine.Worker:
+        if self.worker is None:
+            python = bpy.path.abspath(preferences().engine_python)
+            self.worker = engine.Worker(lambda: engine_launch(python), log_path())
+        return self.worker
+
+    def _submit(self) -> None:
+        assert self.task is not None
+        self.task.motions = []
+        self.task.job = self._engine().submit(self.task.items[self.task.at].body)
+
+    def _next(self) -> None:
+        task = self.task
+        assert task is not None
+        task.at += 1
+        self.progress = task.at / len(task.items)
+        if task.at < len(task.items):
+            self._submit()
+            return
+        self.task = None
+        if task.made:
+            apply.push_undo(task.title)
+        self.status = self._closing_line(task)
+
+    def _apply(self, task: Task) -> None:
+        """Write what has arrived; on failure the motions are kept for another place."""
+        item = task.items[task.at]
+        try:
+            result = apply.write(task.place, task.motions, item.name, is_first=not task.made)
+        except UserError as error:
+            problem = error.status()
+        except MemoryError:
+            problem = Status("ERROR", "There is not enough memory to write the keys. Nothing was changed.")
+        else:
+            task.made += result.actions
+            task.report = result.report
+            task.place = result.place
+            if self.task is not task:  # placed later, by a button
+                apply.push_undo(task.title)
+                self.set_status(self._closing_line(task))
+            return
+        self.unplaced = task
+        self.task = None
+        if task.made:
+            apply.push_undo(task.title)
+        self.set_status(problem)
+
+    def _item_failed(self, task: Task, event: engine.Failed) -> None:
+        """A prompt on its own ends the task; a line of a batch is noted and the rest goes on."""
+        dead = event.code in {"engine_died", "engine_start", "client"}
+        if len(task.items) == 1 or dead:
+            self.task = None
+            if task.made:
+                apply.push_undo(task.title)
+            self.status = self._failure(event)
+            return
+        task.failures.append(f"'{task.items[task.at].name}': {event.message}")
+        self._next()
+
+    def _failure(self, event: engine.Failed) -> Status:
+        if event.code == "engine_start":
+            return Status("ERROR", event.message, (_RESTART, _OPEN_LOG))
+        if event.code in {"engine_died", "client"}:
+            return Status("ERROR", f"{event.message} Nothing was changed.", (_TRY_AGAIN, _OPEN_LOG))
+        if event.code in {"internal", "bad_reply", "model_error", "out_of_memory"}:
+            return Status("ERROR", f"{event.message} {event.fix}", (_RESTART, _OPEN_LOG))
+        return Status("ERROR", f"{event.message} {event.fix}".strip())
+
+    def _closing_line(self, task: Task) -> Status:
+        notes = [f"{_count(len(task.failures), 'line')} failed: {task.failures[0]}"] if task.failures else []
+        notes += [note.text for note in task.notes]
+        fixes = tuple(fix for note in task.notes for fix in note.fixes)
+        made = task.report if len(task.items) == 1 else f"{_count(len(task.made), 'action')} made."
+        if not task.made:
+            made = "Nothing was made."
+        kind = "ERROR" if notes else "DONE"
+        return Status(kind, " ".join([made, *notes]), fixes)
+
+    def _drop(self) -> None:
+        task, self.task = self.task, None
+        if task is not None and task.job is not None and self.worker is not None:
+            self.worker.cancel(task.job)
+
+    def _changed(self) -> None:
+        for listener in self.on_change:
+            listener()
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+session = Session()
+
+
+def pump() -> bool:
+    """Move the running task forward; True while one runs."""
+    return session.pump()
+
+
+# --- the timer --------------------------------------------------------------------------------------
+
+_idle_ticks = 0
+
+
+def _tick() -> float | None:
+    """Poll fast while a task runs; a while longer, slowly, for an engine that warms up; then not at all."""
+    global _idle_ticks
+    if pump():
+        _idle_ticks = 0
+        return TICK_SECONDS
+    _idle_ticks += 1
+    return 0.2 if _idle_ticks < 300 else None
+
+
+def ensure_timer() -> None:
+    """Have `pump` called by Blender while there is something to do; it goes on when another file is opened."""
+    global _idle_ticks
+    _idle_ticks = 0
+    if not bpy.app.timers.is_registered(_tick):
+        bpy.app.timers.register(_tick, first_interval=TICK_SECONDS, persistent=True)
+
+
+def remove_timer() -> None:
+    if bpy.app.timers.is_registered(_tick):
+        bpy.app.timers.unregister(_tick)
