@@ -82,7 +82,10 @@ class Bundle:
     @property
     def default_sampler(self) -> str:
         """The sampler that is used when a request names none."""
-        return next((name for name, preset in self.samplers.items() if preset.get("default")), next(iter(self.samplers)))
+        return next(
+            (name for name, preset in self.samplers.items() if preset.get("default")),
+            next(iter(self.samplers)),
+        )
 
     @cached_property
     def sha256(self) -> str:
@@ -133,14 +136,22 @@ def load(path: str | Path) -> Bundle:
     path = Path(path)
     manifest_file = path / "manifest.json"
     if not manifest_file.exists():
-        raise EngineError("missing_bundle", f"There is no bundle in {path}.", "Choose one of `motion-prompt bundles`.")
+        raise EngineError(
+            "missing_bundle", f"There is no bundle in {path}.", "Choose one of `motion-prompt bundles`."
+        )
     try:
         manifest = json.loads(manifest_file.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
-        raise EngineError("broken_bundle", f"The manifest of {path.name} cannot be read: {error}.", REINSTALL) from error
-    missing = [key for key in _REQUIRED if key not in manifest] if isinstance(manifest, dict) else list(_REQUIRED)
+        raise EngineError(
+            "broken_bundle", f"The manifest of {path.name} cannot be read: {error}.", REINSTALL
+        ) from error
+    missing = (
+        [key for key in _REQUIRED if key not in manifest] if isinstance(manifest, dict) else list(_REQUIRED)
+    )
     if missing:
-        raise EngineError("broken_bundle", f"The manifest of {path.name} lacks {', '.join(missing)}.", REINSTALL)
+        raise EngineError(
+            "broken_bundle", f"The manifest of {path.name} lacks {', '.join(missing)}.", REINSTALL
+        )
     if manifest["schema"] != SCHEMA:
         raise EngineError(
             "unknown_bundle_version",
@@ -152,7 +163,9 @@ def load(path: str | Path) -> Bundle:
         if Path(name).name != name or not file.is_file():
             raise EngineError("broken_bundle", f"The bundle {path.name} lacks its file {name}.", REINSTALL)
         if _hash(file) != expected:
-            raise EngineError("broken_bundle", f"The file {name} of the bundle {path.name} is damaged.", REINSTALL)
+            raise EngineError(
+                "broken_bundle", f"The file {name} of the bundle {path.name} is damaged.", REINSTALL
+            )
     return Bundle(path, manifest)
 
 
@@ -165,7 +178,9 @@ def list_bundles(directory: Path | None = None) -> list[BundleInfo]:
         try:
             bundle = load(folder)
             manifest = bundle.manifest
-            found.append(BundleInfo(bundle.name, folder, manifest.get("title", bundle.name), manifest["licence"], True))
+            found.append(
+                BundleInfo(bundle.name, folder, manifest.get("title", bundle.name), manifest["licence"], True)
+            )
         except EngineError as error:
             found.append(BundleInfo(folder.name, folder, folder.name, "", False, str(error)))
     return sorted(found, key=lambda info: (not info.ok, info.name != "base", info.name))

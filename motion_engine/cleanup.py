@@ -125,7 +125,11 @@ def _bend_leg(turned: Array, joints: Array, leg: tuple[int, int, int, int], targ
     old = joints[:, ankle] - joints[:, hip]
     new = target - joints[:, hip]
     distance = np.linalg.norm(new, axis=-1, keepdims=True)
-    reach = np.clip(distance, np.abs(a - b) + 1e-4, np.maximum((a + b) * REACH, np.linalg.norm(old, axis=-1, keepdims=True)))
+    reach = np.clip(
+        distance,
+        np.abs(a - b) + 1e-4,
+        np.maximum((a + b) * REACH, np.linalg.norm(old, axis=-1, keepdims=True)),
+    )
     direction = new / np.maximum(distance, 1e-9)
 
     # the knee keeps to the side on which it is bent; a straight leg bends to the front of the thigh

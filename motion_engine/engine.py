@@ -77,7 +77,9 @@ class Plan:
 class Engine:
     """A bundle with its networks loaded. One thread at a time may generate."""
 
-    def __init__(self, bundle: Bundle, device: str = "auto", backend: str = "onnx", threads: int | None = None) -> None:
+    def __init__(
+        self, bundle: Bundle, device: str = "auto", backend: str = "onnx", threads: int | None = None
+    ) -> None:
         self.bundle = bundle
         encoder_dir = bundles.text_encoder_dir(bundle.manifest["text_encoder"])
         self._text_encoder = TextEncoder(encoder_dir, threads)
@@ -204,7 +206,12 @@ class Engine:
         return self._denoisers[sampler]
 
     def _sample(
-        self, plan: Plan, seeds: tuple[int, ...], text: Array, empty: Array, progress: Callable[[int, int], None]
+        self,
+        plan: Plan,
+        seeds: tuple[int, ...],
+        text: Array,
+        empty: Array,
+        progress: Callable[[int, int], None],
     ) -> Array:
         manifest = self.bundle.manifest
         length = math.ceil(plan.frames / manifest["downsampling"])
@@ -215,7 +222,10 @@ class Engine:
             return np.stack([stream.standard_normal(shape, dtype=np.float32) for stream in streams])
 
         denoiser = self._denoiser(plan.sampler)
-        words = {with_prompt: np.repeat(t[None], len(seeds), axis=0) for with_prompt, t in ((True, text), (False, empty))}
+        words = {
+            with_prompt: np.repeat(t[None], len(seeds), axis=0)
+            for with_prompt, t in ((True, text), (False, empty))
+        }
 
         def call(latents: Array, time: int, tokens: Array, w: float = 0.0) -> Array:
             ones = np.ones(len(seeds), dtype=np.float32)
@@ -264,7 +274,9 @@ def make_plan(bundle: Bundle, request: GenerateRequest) -> Plan:
     """See `Engine.plan`; needs no networks."""
     prompt = " ".join(request.prompt.split())
     if not prompt:
-        raise EngineError("empty_prompt", "The prompt is empty.", "Describe a motion, for instance: a person walks forward.")
+        raise EngineError(
+            "empty_prompt", "The prompt is empty.", "Describe a motion, for instance: a person walks forward."
+        )
     if len(prompt) > MAX_PROMPT:
         raise EngineError(
             "long_prompt",
@@ -274,12 +286,18 @@ def make_plan(bundle: Bundle, request: GenerateRequest) -> Plan:
     low, high = bundle.min_frames / bundle.fps, bundle.max_frames / bundle.fps
     if not low <= request.duration <= high:  # also refuses NaN
         raise EngineError(
-            "bad_duration", f"A duration of {request.duration:g} s cannot be made.", f"Choose {low:g} to {high:g} seconds."
+            "bad_duration",
+            f"A duration of {request.duration:g} s cannot be made.",
+            f"Choose {low:g} to {high:g} seconds.",
         )
     if not 1 <= request.count <= MAX_COUNT:
-        raise EngineError("bad_count", f"{request.count} samples cannot be made at once.", f"Choose 1 to {MAX_COUNT}.")
+        raise EngineError(
+            "bad_count", f"{request.count} samples cannot be made at once.", f"Choose 1 to {MAX_COUNT}."
+        )
     if not 0 <= request.seed < 2**63:
-        raise EngineError("bad_seed", f"The seed {request.seed} is not a whole number from 0.", "Choose 0 or more.")
+        raise EngineError(
+            "bad_seed", f"The seed {request.seed} is not a whole number from 0.", "Choose 0 or more."
+        )
     sampler = request.sampler or bundle.default_sampler
     if sampler not in bundle.samplers:
         raise EngineError(
@@ -291,13 +309,19 @@ def make_plan(bundle: Bundle, request: GenerateRequest) -> Plan:
     guidance = preset["guidance"] if request.guidance is None else request.guidance
     if not 1.0 <= guidance <= MAX_GUIDANCE:
         raise EngineError(
-            "bad_guidance", f"A guidance of {guidance:g} cannot be used.", f"Choose 1 to {MAX_GUIDANCE:g}; {preset['guidance']:g} is usual."
+            "bad_guidance",
+            f"A guidance of {guidance:g} cannot be used.",
+            f"Choose 1 to {MAX_GUIDANCE:g}; {preset['guidance']:g} is usual.",
         )
     steps = preset["steps"] if request.steps is None else request.steps
     try:
-        times = motionlcm.time_steps(steps, preset["grid"]) if sampler == "motionlcm" else mld.time_steps(steps)
+        times = (
+            motionlcm.time_steps(steps, preset["grid"]) if sampler == "motionlcm" else mld.time_steps(steps)
+        )
     except ValueError as error:
         raise EngineError("bad_steps", str(error), f"{preset['steps']} is usual.") from error
     frames = min(max(round(request.duration * bundle.fps), bundle.min_frames), bundle.max_frames)
     seeds = tuple(request.seed + i for i in range(request.count))
-    return Plan(prompt, frames, seeds, sampler, tuple(times), float(guidance), request.foot_lock, request.floor)
+    return Plan(
+        prompt, frames, seeds, sampler, tuple(times), float(guidance), request.foot_lock, request.floor
+    )

@@ -21,6 +21,7 @@ joints are authoritative. ``true`` stores the local rotations of the T-pose skel
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -109,7 +110,7 @@ def to_humanml3d(joints: Array, target_offsets: Array) -> Array:
     scaled = np.empty_like(joints)
     scaled[:, 0] = joints[:, 0] * scale
     for chain in HUMANML3D_CHAINS:
-        for parent, joint in zip(chain, chain[1:], strict=False):
+        for parent, joint in pairwise(chain):
             bone = quat.normalize(joints[:, joint] - joints[:, parent])
             scaled[:, joint] = scaled[:, parent] + bone * np.linalg.norm(target_offsets[joint])
     scaled[..., 1] -= scaled[..., 1].min()
@@ -188,7 +189,7 @@ def mirror(features: Array) -> Array:
     return out
 
 
-def _assemble(joints: Array, heading: Array, six: Array, contacts: Array) -> Array:
+def _assemble(joints: Array, heading: Array, six: Array, contacts: NDArray[np.bool_]) -> Array:
     n = len(joints) - 1
     if n < 1:
         raise ValueError("Features need a clip of at least two frames.")
@@ -216,7 +217,7 @@ def _chain_rotations(joints: Array, heading: Array) -> Array:
     rotations[:, 0] = heading
     for chain in HUMANML3D_CHAINS:
         turned = heading
-        for parent, joint in zip(chain, chain[1:], strict=False):
+        for parent, joint in pairwise(chain):
             bone = quat.between(HUMANML3D_RAW_OFFSETS[joint], joints[:, joint] - joints[:, parent])
             rotations[:, joint] = quat.multiply(quat.conjugate(turned), bone)
             turned = bone

@@ -13,7 +13,23 @@ Array = NDArray[np.floating]
 
 # A joint with several children is a rigid frame, the others are aimed at their one child.
 _FRAMES = {0: (1, 2, 3), 9: (12, 13, 14)}
-_CHILD = {1: 4, 2: 5, 3: 6, 4: 7, 5: 8, 6: 9, 7: 10, 8: 11, 12: 15, 13: 16, 14: 17, 16: 18, 17: 19, 18: 20, 19: 21}
+_CHILD = {
+    1: 4,
+    2: 5,
+    3: 6,
+    4: 7,
+    5: 8,
+    6: 9,
+    7: 10,
+    8: 11,
+    12: 15,
+    13: 16,
+    14: 17,
+    16: 18,
+    17: 19,
+    18: 20,
+    19: 21,
+}
 
 
 def kabsch(source: Array, target: Array) -> Array:

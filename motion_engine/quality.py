@@ -30,8 +30,10 @@ def quality(motion: Motion) -> dict[str, float]:
     toes = joints[:, [10, 11]]
     low = toes[..., 1] < 0.05
     toe_speed = speed[:-1, [1, 3]]
-    running = np.stack([np.convolve(toe_speed[:, i], np.full(5, 0.2), mode="same")[: len(toe_speed)] for i in range(2)], axis=-1) \
-        if len(toe_speed) >= 5 else toe_speed  # fmt: skip
+    mean = np.full(5, 0.2)
+    running = np.stack(
+        [np.convolve(np.pad(column, 2), mean, mode="valid") for column in toe_speed.T], axis=-1
+    )
     sliding = low[:-1] & low[1:] & (toe_speed > 0.5) & (running > 0.5)
     ratio = float(sliding.any(axis=-1).mean()) if len(sliding) else 0.0
 

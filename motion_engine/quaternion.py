@@ -64,7 +64,7 @@ def between(u: Array, v: Array) -> Array:
     return normalize(q)
 
 
-def about_axis(axis: int, angle: Array) -> Array:
+def about_axis(axis: int, angle: Array | float) -> Array:
     """Rotation by ``angle`` radians (...) about coordinate axis 0, 1 or 2."""
     angle = np.asarray(angle, dtype=float)
     q = np.zeros((*angle.shape, 4))

@@ -26,14 +26,18 @@ class TextEncoder:
             self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         except Exception as error:  # tokenizers raises bare Exception
             raise EngineError(
-                "broken_text_encoder", f"The text encoder in {folder} cannot be read: {error}.", "Install the bundle again."
+                "broken_text_encoder",
+                f"The text encoder in {folder} cannot be read: {error}.",
+                "Install the bundle again.",
             ) from error
         self.name: str = manifest["name"]
         self.width: int = manifest["width"]
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(manifest["max_tokens"])
         # the text runs on the CPU whatever the device: it takes milliseconds and saves a transfer
-        self._network = OnnxNetwork(folder / "model.onnx", providers=["CPUExecutionProvider"], threads=threads)
+        self._network = OnnxNetwork(
+            folder / "model.onnx", providers=["CPUExecutionProvider"], threads=threads
+        )
 
     def encode(self, text: str) -> tuple[Array, Array]:
         """Token features (S, width) and the unit sentence vector (width,), float32."""

@@ -23,11 +23,14 @@ SCALE = 52.0
 
 _LEFT, _RIGHT, _MIDDLE, _PATH = (214, 72, 60), (44, 98, 190), (60, 60, 66), (60, 160, 90)
 _COLOURS = [
-    _LEFT if name.startswith("left") else _RIGHT if name.startswith("right") else _MIDDLE for name in skeleton.JOINT_NAMES
+    _LEFT if name.startswith("left") else _RIGHT if name.startswith("right") else _MIDDLE
+    for name in skeleton.JOINT_NAMES
 ]
 
 
-def contact_sheet(motions: Sequence[Motion], titles: Sequence[str], n_poses: int = 10, view: float = 35.0) -> Image.Image:
+def contact_sheet(
+    motions: Sequence[Motion], titles: Sequence[str], n_poses: int = 10, view: float = 35.0
+) -> Image.Image:
     """One row a motion: ``n_poses`` poses evenly in time, then the path of the pelvis from above.
 
     Left limbs are red, right ones blue. Poses are seen from ``view`` degrees to the left of the front, each centred on
@@ -43,12 +46,19 @@ def contact_sheet(motions: Sequence[Motion], titles: Sequence[str], n_poses: int
         draw.text((6, top + 3), title, fill="black", font=font)
         for column, frame in enumerate(np.linspace(0, motion.n_frames - 1, n_poses).round().astype(int)):
             _draw_pose(draw, motion.joints[frame], column * CELL, top + TITLE, view)
-            draw.text((column * CELL + 4, top + height - 12), f"{frame / motion.fps:.1f}", fill=(140, 140, 140), font=font)
+            draw.text(
+                (column * CELL + 4, top + height - 12),
+                f"{frame / motion.fps:.1f}",
+                fill=(140, 140, 140),
+                font=font,
+            )
         _draw_path(draw, motion, n_poses * CELL, top + TITLE)
     return sheet
 
 
-def save_contact_sheet(motions: Sequence[Motion], titles: Sequence[str], path: Path, n_poses: int = 10) -> None:
+def save_contact_sheet(
+    motions: Sequence[Motion], titles: Sequence[str], path: Path, n_poses: int = 10
+) -> None:
     """Write a PNG."""
     with replacing(path) as file:
         contact_sheet(motions, titles, n_poses).save(file, format="PNG")
@@ -79,4 +89,6 @@ def _draw_path(draw: ImageDraw.ImageDraw, motion: Motion, left: int, top: int) -
         draw.line(list(zip(x.tolist(), y.tolist(), strict=True)), fill=_PATH, width=2)
     draw.ellipse((x[0] - 3, y[0] - 3, x[0] + 3, y[0] + 3), fill=_PATH)
     travel = float(np.linalg.norm(path[-1] - path[0]))
-    draw.text((left + 4, top + CELL - 12), f"{travel:.1f} m", fill=(140, 140, 140), font=ImageFont.load_default())
+    draw.text(
+        (left + 4, top + CELL - 12), f"{travel:.1f} m", fill=(140, 140, 140), font=ImageFont.load_default()
+    )

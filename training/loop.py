@@ -6,7 +6,6 @@ from __future__ import annotations
 import copy
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -75,7 +74,9 @@ def train(
     """
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint = folder / f"{name}.pt"
-    optimiser = torch.optim.AdamW(module.parameters(), lr=learning_rate, weight_decay=weight_decay, betas=(0.9, 0.99))
+    optimiser = torch.optim.AdamW(
+        module.parameters(), lr=learning_rate, weight_decay=weight_decay, betas=(0.9, 0.99)
+    )
     first = 0
     if checkpoint.exists():
         state = torch.load(checkpoint, map_location="cpu", weights_only=True)
@@ -93,13 +94,18 @@ def train(
         }
         temporary = checkpoint.with_suffix(".part")
         torch.save(state, temporary)
-        os.replace(temporary, checkpoint)
+        temporary.replace(checkpoint)
 
     def rate(step: int) -> float:
-        return learning_rate * min(1.0, (step + 1) / warm_up) * 0.5 * (1 + math.cos(math.pi * min(step / steps, 1.0)))
+        return (
+            learning_rate
+            * min(1.0, (step + 1) / warm_up)
+            * 0.5
+            * (1 + math.cos(math.pi * min(step / steps, 1.0)))
+        )
 
     module.train()
-    sums: dict[str, float] = {}
+    recent: list[dict[str, float]] = []
     saved_at = started = time.monotonic()
     bar = tqdm(range(first, steps), desc=name, initial=first, total=steps, mininterval=5, dynamic_ncols=True)
     with (folder / f"{name}.jsonl").open("a", encoding="utf-8") as log:
@@ -115,14 +121,16 @@ def train(
             ema.update(module, step)
             if after_step:
                 after_step(step + 1)
-            for key, value in losses.items():
-                sums[key] = sums.get(key, 0.0) + float(value.detach())
+            recent.append({key: float(value.detach()) for key, value in losses.items()})
             if (step + 1) % LOG_EVERY == 0:
-                means = {key: round(value / LOG_EVERY, 5) for key, value in sums.items()}
-                log.write(json.dumps({"step": step + 1, **means, "seconds": round(time.monotonic() - started, 1)}) + "\n")
+                means = {key: round(sum(row[key] for row in recent) / len(recent), 5) for key in recent[0]}
+                log.write(
+                    json.dumps({"step": step + 1, **means, "seconds": round(time.monotonic() - started, 1)})
+                    + "\n"
+                )
                 log.flush()
                 bar.set_postfix(means, refresh=False)
-                sums = {}
+                recent = []
             if time.monotonic() - saved_at > CHECKPOINT_SECONDS:
                 save(step + 1)
                 saved_at = time.monotonic()

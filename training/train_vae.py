@@ -11,12 +11,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from motion_engine import features
+from motion_engine.runtime.torch.vae import MotionVAE
 from training.config import Config
 from training.data.loader import Normaliser, crops
-from training.data.motion_set import MotionSet, items
+from training.data.motion_set import MotionSet
 from training.geometry import pelvis_frame_joints, root_path
 from training.loop import EMA, autocast, load_average, pick_device, train
-from motion_engine.runtime.torch.vae import MotionVAE
 
 CONTEXT = 30.0
 """Seconds around a caption's window that the VAE, which reads no captions, may look at: in effect the whole clip."""
@@ -29,16 +29,18 @@ _WEIGHTS[features.ROOT_HEIGHT] = 10.0
 _WEIGHTS[features.CONTACTS] = 2.0
 
 
-def reconstruction_losses(recovered: Tensor, original: Tensor, mask: Tensor, mean: Tensor, std: Tensor) -> dict[str, Tensor]:
+def reconstruction_losses(
+    recovered: Tensor, original: Tensor, mask: Tensor, mean: Tensor, std: Tensor
+) -> dict[str, Tensor]:
     """Smooth L1 on normalised features, and in metres on joints by FK, their velocities, and the root's path.
 
     Shapes: features (B, T, 263) normalised, mask (B, T).
     """
     weight = mask[..., None].to(recovered)
     count = weight.sum()
-    feature = (F.smooth_l1_loss(recovered, original, reduction="none") * weight * _WEIGHTS.to(recovered)).sum() / (
-        count * features.N_FEATURES
-    )
+    feature = (
+        F.smooth_l1_loss(recovered, original, reduction="none") * weight * _WEIGHTS.to(recovered)
+    ).sum() / (count * features.N_FEATURES)
     rows, target_rows = recovered * std + mean, original * std + mean
     joints = pelvis_frame_joints(rows)
     with torch.no_grad():
@@ -55,7 +57,7 @@ def train_vae(config: Config, motion_set: MotionSet, folder: Path) -> None:
     """Train on random crops of the training clips; writes ``normaliser.npz`` and ``vae.pt``."""
     settings = config.vae_training
     device = pick_device()
-    clips = list(items(motion_set, "train", mirrored=True, context=CONTEXT))
+    clips = list(motion_set.items("train", mirrored=True, context=CONTEXT))
     normaliser = Normaliser.fit(clips)
     folder.mkdir(parents=True, exist_ok=True)
     normaliser.save(folder / "normaliser.npz")
@@ -71,7 +73,11 @@ def train_vae(config: Config, motion_set: MotionSet, folder: Path) -> None:
         parts = reconstruction_losses(recovered.float(), original, mask, mean, std)
         parts["kl"] = 0.5 * (latent_mean**2 + log_variance.exp() - log_variance - 1).mean()
         parts["loss"] = (
-            parts["feature"] + 4 * parts["joint"] + 8 * parts["velocity"] + parts["path"] + settings.kl_weight * parts["kl"]
+            parts["feature"]
+            + 4 * parts["joint"]
+            + 8 * parts["velocity"]
+            + parts["path"]
+            + settings.kl_weight * parts["kl"]
         )
         return parts
 
@@ -103,11 +109,13 @@ def load_vae(config: Config, folder: Path) -> MotionVAE:
     return vae
 
 
-def report_reconstruction(config: Config, motion_set: MotionSet, folder: Path, split: str = "val") -> dict[str, float]:
+def report_reconstruction(
+    config: Config, motion_set: MotionSet, folder: Path, split: str = "val"
+) -> dict[str, float]:
     """Mean joint error in millimetres of held-out windows, in the pelvis frame and in the world."""
     vae, normaliser = load_vae(config, folder), Normaliser.load(folder / "normaliser.npz")
     local, world = [], []
-    for item in items(motion_set, split, mirrored=False):
+    for item in motion_set.items(split, mirrored=False):
         rows = item.features[: len(item.features) // vae.downsampling * vae.downsampling]
         if len(rows) == 0:
             continue
@@ -117,5 +125,3 @@ def report_reconstruction(config: Config, motion_set: MotionSet, folder: Path, s
         world.append(np.linalg.norm(error, axis=-1).mean())
         local.append(np.linalg.norm(error - error[:, :1], axis=-1).mean())
     return {"mpjpe_mm": 1000 * float(np.mean(local)), "mpjpe_world_mm": 1000 * float(np.mean(world))}
-
-

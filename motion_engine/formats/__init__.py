@@ -20,7 +20,9 @@ def check_suffix(path: str | Path) -> str:
     """
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
-        raise ValueError(f"Cannot write {Path(path).name!r}: the file name must end in {', '.join(SUFFIXES)}.")
+        raise ValueError(
+            f"Cannot write {Path(path).name!r}: the file name must end in {', '.join(SUFFIXES)}."
+        )
     return suffix
 
 

@@ -18,7 +18,13 @@ from motion_engine.motion import Motion
 Array = NDArray[np.floating]
 
 CENTIMETRES = 100.0
-_END_SITES = {10: (0.0, -0.01, 0.06), 11: (0.0, -0.01, 0.06), 15: (0.0, 0.15, 0.03), 20: (0.17, 0.0, 0.0), 21: (-0.17, 0.0, 0.0)}
+_END_SITES = {
+    10: (0.0, -0.01, 0.06),
+    11: (0.0, -0.01, 0.06),
+    15: (0.0, 0.15, 0.03),
+    20: (0.17, 0.0, 0.0),
+    21: (-0.17, 0.0, 0.0),
+}
 
 
 @dataclass
@@ -48,7 +54,9 @@ class BvhClip:
         for joint, parent in enumerate(self.parents):
             if parent >= 0:
                 rotations[:, joint] = quat.multiply(rotations[:, parent], self.rotations[:, joint])
-                positions[:, joint] = positions[:, parent] + quat.rotate(rotations[:, parent], self.positions[:, joint])
+                positions[:, joint] = positions[:, parent] + quat.rotate(
+                    rotations[:, parent], self.positions[:, joint]
+                )
         return positions, rotations
 
 
@@ -101,7 +109,8 @@ def read(path: str | Path) -> BvhClip:
     n_channels = sum(len(c) for c in channels)
     if not names or n_frames < 1 or values.shape != (n_frames, n_channels):
         raise ValueError(
-            f"{name} is a damaged BVH file: it promises {n_frames} frames of {n_channels} numbers and holds {values.shape}."
+            f"{name} is a damaged BVH file: it promises {n_frames} frames of {n_channels} numbers, "
+            f"and holds {values.shape}."
         )
     if not np.isfinite(values).all() or not frame_time > 0:
         raise ValueError(f"{name} is a damaged BVH file: NaN or infinite numbers, or no frame time.")
@@ -165,10 +174,15 @@ def _describe(joint: int, depth: int, lines: list[str]) -> list[int]:
     position = "" if depth else "Xposition Yposition Zposition "
     lines.append(f"{indent}\tCHANNELS {3 if depth else 6} {position}Zrotation Xrotation Yrotation")
     order = [joint]
-    for child in np.flatnonzero(skeleton.PARENTS == joint):
+    for child in np.flatnonzero(joint == skeleton.PARENTS):
         order += _describe(int(child), depth + 1, lines)
     if joint in _END_SITES:
         x, y, z = np.array(_END_SITES[joint]) * CENTIMETRES
-        lines += [f"{indent}\tEnd Site", f"{indent}\t{{", f"{indent}\t\tOFFSET {x:.4f} {y:.4f} {z:.4f}", f"{indent}\t}}"]
+        lines += [
+            f"{indent}\tEnd Site",
+            f"{indent}\t{{",
+            f"{indent}\t\tOFFSET {x:.4f} {y:.4f} {z:.4f}",
+            f"{indent}\t}}",
+        ]
     lines.append(f"{indent}}}")
     return order

@@ -61,8 +61,9 @@ def load(path: str | Path) -> Motion:
             data: dict[str, Any] = {name: archive[name] for name in archive.files if name != "gender"}
     except (zipfile.BadZipFile, EOFError, ValueError, KeyError) as error:
         raise ValueError(f"{Path(path).name} is not a readable .npz file: {error}") from error
-    rate = data.get("mocap_framerate", data.get("mocap_frame_rate"))
-    missing = [name for name in ("poses", "trans") if name not in data] + ([] if rate is not None else ["mocap_framerate"])
+    rate = data.get("mocap_framerate", data.get("mocap_frame_rate", np.nan))
+    missing = [name for name in ("poses", "trans") if name not in data]
+    missing += [] if np.isfinite(rate) else ["mocap_framerate"]
     if missing:
         raise ValueError(f"{Path(path).name} is not in the layout of AMASS: {', '.join(missing)} missing.")
     poses = np.asarray(data["poses"], dtype=float)

@@ -62,7 +62,9 @@ def providers_for(device: str) -> list[str]:
 class OnnxNetwork:
     """One ``.onnx`` file as a callable from named arrays to a list of arrays."""
 
-    def __init__(self, path: Path, providers: Sequence[str] = ("CPUExecutionProvider",), threads: int | None = None) -> None:
+    def __init__(
+        self, path: Path, providers: Sequence[str] = ("CPUExecutionProvider",), threads: int | None = None
+    ) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or physical_cores()
         options.inter_op_num_threads = 1
@@ -71,7 +73,9 @@ class OnnxNetwork:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=list(providers))
         except Exception as error:  # onnxruntime raises its own C++ exceptions
             raise EngineError(
-                "broken_network", f"The network {path.name} cannot be loaded: {error}", "Install the bundle again."
+                "broken_network",
+                f"The network {path.name} cannot be loaded: {error}",
+                "Install the bundle again.",
             ) from error
         self.device: str = self._session.get_providers()[0].removesuffix("ExecutionProvider").lower()
         self.inputs: tuple[str, ...] = tuple(item.name for item in self._session.get_inputs())

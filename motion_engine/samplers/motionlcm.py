@@ -3,7 +3,8 @@
 
 Each step jumps from the present noise level straight to clean latents with the consistency function
 
-    f(z, t) = c_skip(t) z + c_out(t) x0(z, t),   c_skip = s²/((10 t)² + s²),   c_out = 10 t/sqrt((10 t)² + s²),   s = 0.5
+    f(z, t) = c_skip(t) z + c_out(t) x0(z, t)
+    c_skip = s² / ((10 t)² + s²),   c_out = 10 t / sqrt((10 t)² + s²),   s = 0.5
 
 and, but for the last one, adds fresh noise of the next level. Guidance enters as an embedding of w = scale - 1: one
 pass of the network a step.

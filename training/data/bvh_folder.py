@@ -32,7 +32,9 @@ SHORTEST = 0.8
 """Seconds: a shorter clip is skipped."""
 
 
-def import_folder(folder: Path, fps: float = 20.0, sources: Sequence[str] = ()) -> tuple[MotionSet, list[str]]:
+def import_folder(
+    folder: Path, fps: float = 20.0, sources: Sequence[str] = ()
+) -> tuple[MotionSet, list[str]]:
     """Read every captioned clip at ``fps``.
 
     Parameters
@@ -75,7 +77,9 @@ def import_folder(folder: Path, fps: float = 20.0, sources: Sequence[str] = ()) 
                 continue
             found.motions[clip] = recompute_contacts(motion.resample(fps))
             found.windows += windows_by_clip[clip]
-    skipped += [f"{clip}: captioned, but there is no such BVH file" for clip in sorted(set(windows_by_clip) - seen)]
+    skipped += [
+        f"{clip}: captioned, but there is no such BVH file" for clip in sorted(set(windows_by_clip) - seen)
+    ]
     if not found.motions:
         raise ValueError(f"No clip of {folder} could be read. " + " ".join(skipped[:3]))
     return found, skipped
@@ -90,7 +94,13 @@ def _read_captions(path: Path) -> Iterator[Window]:
         try:
             data = json.loads(line)
             captions = tuple(caption.strip() for caption in data["captions"] if caption.strip())
-            window = Window(data["clip"], float(data["start"]), float(data["end"]), data.get("split") or _deal(data["clip"]), captions)
+            window = Window(
+                data["clip"],
+                float(data["start"]),
+                float(data["end"]),
+                data.get("split") or _deal(data["clip"]),
+                captions,
+            )
         except (json.JSONDecodeError, KeyError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(f"{path.name}, line {number}: {error!r} in {line[:80]!r}.") from error
         if captions and window.end > window.start:

@@ -24,7 +24,10 @@ _SWAPS = {
 }
 # "right away", "right after", "right angle": not the side; "upright" is not matched, being one word
 _WORD = re.compile(
-    r"(?<![\w-])(" + "|".join(sorted(_SWAPS, key=len, reverse=True)) + r")(?![\w-])(?! (?:away|after|before|angle))", re.IGNORECASE
+    r"(?<![\w-])("
+    + "|".join(sorted(_SWAPS, key=len, reverse=True))
+    + r")(?![\w-])(?! (?:away|after|before|angle))",
+    re.IGNORECASE,
 )
 
 

@@ -48,6 +48,16 @@ class Window:
 
 
 @dataclass
+class Item:
+    """One training item: features (T, 263) float32, not normalised, and its captions."""
+
+    features: Array
+    captions: tuple[str, ...]
+    source: str
+    clip: str
+
+
+@dataclass
 class MotionSet:
     """Motions by clip name, the captioned windows into them, and the rate they share."""
 
@@ -59,7 +69,9 @@ class MotionSet:
         """Write one ``.npz``, under a temporary name first."""
         names = list(self.motions)
         lengths = np.array([self.motions[name].n_frames for name in names])
-        rotations = np.concatenate([quat.to_axis_angle(self.motions[n].rotations.astype(float)) for n in names])
+        rotations = np.concatenate(
+            [quat.to_axis_angle(self.motions[n].rotations.astype(float)) for n in names]
+        )
         root = np.concatenate([self.motions[name].root for name in names])
         contacts = np.concatenate([self.motions[name].contacts for name in names])
         with replacing(path) as file:
@@ -86,8 +98,12 @@ class MotionSet:
             motions = {}
             for name, start, end in zip(data["names"], ends - data["lengths"], ends, strict=True):
                 part = slice(int(start), int(end))
-                motions[str(name)] = Motion.from_rotations(rotations[part], root[part], fps, None, contacts[part])
-            windows = [Window(**{**w, "captions": tuple(w["captions"])}) for w in json.loads(str(data["windows"]))]
+                motions[str(name)] = Motion.from_rotations(
+                    rotations[part], root[part], fps, None, contacts[part]
+                )
+            windows = [
+                Window(**{**w, "captions": tuple(w["captions"])}) for w in json.loads(str(data["windows"]))
+            ]
         return cls(motions, windows, fps)
 
     def sources(self) -> list[str]:
@@ -104,43 +120,36 @@ class MotionSet:
             captions = len({c for w in windows for c in w.captions})
             split = ", ".join(f"{s} {sum(w.split == s for w in windows)}" for s in SPLITS)
             lines.append(
-                f"{source:12} {len(clips):5} clips {minutes:6.1f} min {len(windows):5} windows ({split}) {captions:6} captions"
+                f"{source:12} {len(clips):5} clips {minutes:6.1f} min {len(windows):5} windows ({split}) "
+                f"{captions:6} captions"
             )
         return "\n".join(lines)
 
+    def items(self, split: str, mirrored: bool, context: float = 0.0) -> Iterator[Item]:
+        """Training items of a split; mirrored copies follow their originals.
 
-@dataclass
-class Item:
-    """One training item: features (T, 263) float32, not normalised, and its captions."""
+        Parameters
+        ----------
+        context : float
+            Seconds added on both sides of each window where the clip has them.
+        """
+        by_clip: dict[str, list[Window]] = {}
+        for window in self.windows:
+            if window.split == split:
+                by_clip.setdefault(window.clip, []).append(window)
+        for clip, windows in by_clip.items():
+            encoded = features.encode(self.motions[clip]).astype(np.float32)
+            yield from self._cut(encoded, windows, context, "")
+            if mirrored:
+                yield from self._cut(features.mirror(encoded), windows, context, "/mirrored")
 
-    features: Array
-    captions: tuple[str, ...]
-    source: str
-    clip: str
-
-
-def items(motion_set: MotionSet, split: str, mirrored: bool, context: float = 0.0) -> Iterator[Item]:
-    """Items of a split; mirrored copies follow their originals.
-
-    Parameters
-    ----------
-    context : float
-        Seconds added on both sides of each window where the clip has them.
-    """
-    by_clip: dict[str, list[Window]] = {}
-    for window in motion_set.windows:
-        if window.split == split:
-            by_clip.setdefault(window.clip, []).append(window)
-    for clip, windows in by_clip.items():
-        encoded = features.encode(motion_set.motions[clip]).astype(np.float32)
-        copies = [(encoded, False)] + ([(features.mirror(encoded), True)] if mirrored else [])
-        for rows, is_mirrored in copies:
-            for window in windows:
-                first = max(round((window.start - context) * motion_set.fps), 0)
-                last = min(round((window.end + context) * motion_set.fps), len(rows))
-                captions = tuple(map(mirror_caption, window.captions)) if is_mirrored else window.captions
-                if last - first >= 2:
-                    yield Item(rows[first:last], captions, window.source, clip + ("/mirrored" if is_mirrored else ""))
+    def _cut(self, rows: Array, windows: list[Window], context: float, suffix: str) -> Iterator[Item]:
+        for window in windows:
+            first = max(round((window.start - context) * self.fps), 0)
+            last = min(round((window.end + context) * self.fps), len(rows))
+            captions = tuple(map(mirror_caption, window.captions)) if suffix else window.captions
+            if last - first >= 2:
+                yield Item(rows[first:last], captions, window.source, window.clip + suffix)
 
 
 def window_motion(motion_set: MotionSet, window: Window) -> Motion:

@@ -21,7 +21,11 @@ Array = NDArray[np.floating]
 
 # Limb bones are aimed as measured: the rest directions of the two skeletons differ by a few degrees there.
 _AIMED = {1: 4, 2: 5, 4: 7, 5: 8, 7: 10, 8: 11, 16: 18, 17: 19, 18: 20, 19: 21}
-_REQUIRED = [name for name in skeleton.JOINT_NAMES if name not in ("spine2", "left_collar", "right_collar", "left_foot", "right_foot")]
+_REQUIRED = [
+    name
+    for name in skeleton.JOINT_NAMES
+    if name not in ("spine2", "left_collar", "right_collar", "left_foot", "right_foot")
+]
 
 
 @dataclass
@@ -45,7 +49,9 @@ class SkeletonMap:
         data = json.loads(path.read_text(encoding="utf-8"))
         unknown = set(data.get("joints", {})) - set(skeleton.JOINT_NAMES)
         if unknown:
-            raise ValueError(f"{path.name} maps joints that SMPL-22 does not have: {', '.join(sorted(unknown))}.")
+            raise ValueError(
+                f"{path.name} maps joints that SMPL-22 does not have: {', '.join(sorted(unknown))}."
+            )
         t_pose = path.parent / data["t_pose"] if data.get("t_pose") else None
         return cls(data.get("joints", {}), t_pose, float(data.get("unit", 0.01)))
 
@@ -65,7 +71,12 @@ def to_smpl(clip: bvh.BvhClip, skeleton_map: SkeletonMap) -> Motion:
     positions, rotations = clip.world()
     if skeleton_map.t_pose is None:
         at_rest = bvh.BvhClip(
-            clip.names, clip.parents, clip.offsets, clip.offsets[None], np.tile(quat.IDENTITY, (1, len(clip.names), 1)), clip.fps
+            clip.names,
+            clip.parents,
+            clip.offsets,
+            clip.offsets[None],
+            np.tile(quat.IDENTITY, (1, len(clip.names), 1)),
+            clip.fps,
         )
     else:
         at_rest = bvh.read(skeleton_map.t_pose)
@@ -75,7 +86,7 @@ def to_smpl(clip: bvh.BvhClip, skeleton_map: SkeletonMap) -> Motion:
 
     basis = _body_axes(rest_positions, index)
     rest = np.full((skeleton.N_JOINTS, 3), np.nan)
-    turned = np.empty((len(positions), skeleton.N_JOINTS, 4))
+    turned: Array = np.empty((len(positions), skeleton.N_JOINTS, 4))
     for joint, name in enumerate(skeleton.JOINT_NAMES):
         if name in index:
             source = index[name]
@@ -120,10 +131,10 @@ def _body_axes(rest: Array, index: dict[str, int]) -> Array:
         return rest[index[child]] - rest[index[joint]]
 
     left = bone("left_shoulder", "left_elbow") - bone("right_shoulder", "right_elbow")
-    up = -bone("left_hip", "left_knee") - bone("right_hip", "right_knee")
+    up: Array = -bone("left_hip", "left_knee") - bone("right_hip", "right_knee")
     up = np.eye(3)[np.argmax(np.abs(up))] * np.sign(up[np.argmax(np.abs(up))])
-    left = quat.normalize(left - up * (left @ up))
-    return quat.from_matrix(np.stack([left, up, np.cross(left, up)]))
+    left_axis: Array = quat.normalize(left - up * (left @ up))
+    return quat.from_matrix(np.stack([left_axis, up, np.cross(left_axis, up)]))
 
 
 def _square_up_trunk(turned: Array, rest: Array) -> Array:
@@ -154,7 +165,9 @@ def _nearest(candidates: Array, rotation: Array) -> Array:
 def _cube_rotations() -> Array:
     """(24, 4) the rotations of a cube."""
     quarters = np.arange(4) * (np.pi / 2)
-    every = quat.from_euler(np.stack(np.meshgrid(quarters, quarters, quarters), axis=-1).reshape(-1, 3), "XYZ")
+    every = quat.from_euler(
+        np.stack(np.meshgrid(quarters, quarters, quarters), axis=-1).reshape(-1, 3), "XYZ"
+    )
     distinct: list[Array] = []
     for rotation in every:
         if all(abs(rotation @ other) < 0.99 for other in distinct):

@@ -68,7 +68,11 @@ def write_bundle(
         folder = Path(scratch) / destination.name
         folder.mkdir()
         np.savez(
-            folder / "stats.npz", mean=normaliser.mean, std=normaliser.std, latent_mean=latent_stats[0], latent_std=latent_stats[1]
+            folder / "stats.npz",
+            mean=normaliser.mean,
+            std=normaliser.std,
+            latent_mean=latent_stats[0],
+            latent_std=latent_stats[1],
         )
         files = ["stats.npz"]
         channels = config.vae.latent_channels
@@ -106,7 +110,7 @@ def write_bundle(
             samplers["motionlcm"]["grid"] = config.lcm_training.grid
         manifest = {
             "schema": SCHEMA,
-            **{key: value for key, value in asdict(config.bundle).items()},
+            **asdict(config.bundle),
             "tasks": ["text_to_motion"],
             "fps": config.data.fps,
             "features": "true",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""all-MiniLM-L6-v2 (a BERT of six layers), from its published weights: token features and the pooled sentence vector."""
+"""all-MiniLM-L6-v2, a BERT of six layers, from its published weights."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ class BertLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, L, 384) in and out."""
-        q, k, v = (f(x).unflatten(-1, (HEADS, -1)).transpose(1, 2) for f in (self.query, self.key, self.value))
+        q, k, v = (
+            f(x).unflatten(-1, (HEADS, -1)).transpose(1, 2) for f in (self.query, self.key, self.value)
+        )
         attention = torch.softmax(q @ k.transpose(-1, -2) / (WIDTH // HEADS) ** 0.5, dim=-1)
         x = self.norm1(x + self.out((attention @ v).transpose(1, 2).flatten(-2)))
         return self.norm2(x + self.down(F.gelu(self.up(x))))
@@ -31,6 +33,9 @@ class BertLayer(nn.Module):
 
 class EightBitEmbedding(nn.Module):
     """An embedding table in 8 bits with one scale a row."""
+
+    scale: Tensor
+    codes: Tensor
 
     def __init__(self, table: Tensor) -> None:
         super().__init__()

@@ -22,7 +22,11 @@ OPSET = 17
 
 
 def export(
-    module: nn.Module, inputs: Mapping[str, Tensor], dynamic: Mapping[str, Mapping[int, str]], folder: Path, name: str
+    module: nn.Module,
+    inputs: Mapping[str, Tensor],
+    dynamic: Mapping[str, Mapping[int, str]],
+    folder: Path,
+    name: str,
 ) -> list[str]:
     """Write ``NAME.onnx`` and ``NAME.safetensors``.
 
@@ -37,7 +41,9 @@ def export(
     """
     module = module.eval().float().cpu()
     weights = f"{name}.safetensors"
-    save_file({key: value.half().contiguous() for key, value in module.state_dict().items()}, folder / weights)
+    save_file(
+        {key: value.half().contiguous() for key, value in module.state_dict().items()}, folder / weights
+    )
     graph_file = folder / f"{name}.onnx"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -68,7 +74,11 @@ def _refer_to_file(graph_file: Path, weights: Path) -> None:
         begin, end = header[tensor.name]["data_offsets"]
         half = TensorProto(name=f"{tensor.name}.half", data_type=TensorProto.FLOAT16, dims=tensor.dims)
         half.data_location = TensorProto.EXTERNAL
-        for key, value in (("location", weights.name), ("offset", str(8 + header_length + begin)), ("length", str(end - begin))):
+        for key, value in (
+            ("location", weights.name),
+            ("offset", str(8 + header_length + begin)),
+            ("length", str(end - begin)),
+        ):
             half.external_data.add(key=key, value=value)
         kept.append(half)
         casts.append(helper.make_node("Cast", [half.name], [tensor.name], to=TensorProto.FLOAT))

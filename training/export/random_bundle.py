@@ -25,14 +25,20 @@ from training.export.bundle import write_bundle
 def write_random_bundle(folder: Path, config: Config | None = None) -> Path:
     """Write ``FOLDER/random``; its motions tremble around the T-pose."""
     config = config or Config.read("base")
-    config = replace(config, bundle=replace(config.bundle, name="random", title="Random", description="Untrained."))
+    config = replace(
+        config, bundle=replace(config.bundle, name="random", title="Random", description="Untrained.")
+    )
     torch.manual_seed(0)
     rest = np.tile([1.0, 0.0, 0.0, 0.0], (3, skeleton.N_JOINTS, 1))
-    standing = Motion.from_rotations(rest, np.tile([0.0, skeleton.REST_PELVIS_HEIGHT, 0.0], (3, 1)), config.data.fps)
+    standing = Motion.from_rotations(
+        rest, np.tile([0.0, skeleton.REST_PELVIS_HEIGHT, 0.0], (3, 1)), config.data.fps
+    )
     mean = features.encode(standing)[0].astype(np.float32)
     normaliser = Normaliser(mean, np.full(features.N_FEATURES, 0.01, dtype=np.float32))
     channels = config.vae.latent_channels
-    denoisers = {name: Denoiser(config.denoiser, channels, name == "motionlcm") for name in ("motionlcm", "mld")}
+    denoisers = {
+        name: Denoiser(config.denoiser, channels, name == "motionlcm") for name in ("motionlcm", "mld")
+    }
     for denoiser in denoisers.values():
         torch.nn.init.normal_(denoiser.latent_out.weight, std=0.05)
     stats = np.zeros(channels, dtype=np.float32), np.ones(channels, dtype=np.float32)

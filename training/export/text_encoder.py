@@ -53,7 +53,11 @@ def export_text_encoder(destination: Path, source: Path | None = None) -> None:
             folder / "float.onnx",
             input_names=["ids"],
             output_names=["tokens", "sentence"],
-            dynamic_axes={"ids": {0: "batch", 1: "length"}, "tokens": {0: "batch", 1: "length"}, "sentence": {0: "batch"}},
+            dynamic_axes={
+                "ids": {0: "batch", 1: "length"},
+                "tokens": {0: "batch", 1: "length"},
+                "sentence": {0: "batch"},
+            },
             opset_version=17,
             dynamo=False,
         )
@@ -75,7 +79,8 @@ def export_text_encoder(destination: Path, source: Path | None = None) -> None:
             "width": 384,
             "max_tokens": 128,
             "files": {
-                name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in ("model.onnx", "tokenizer.json")
+                name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
+                for name in ("model.onnx", "tokenizer.json")
             },
         }
         (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")

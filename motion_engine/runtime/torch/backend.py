@@ -56,7 +56,9 @@ class TorchNetwork:
     @torch.inference_mode()
     def __call__(self, arrays: Mapping[str, Array]) -> list[Array]:
         """The same inputs and outputs as the ONNX graph of that name."""
-        given = {name: torch.from_numpy(np.ascontiguousarray(a)).to(self._device) for name, a in arrays.items()}
+        given = {
+            name: torch.from_numpy(np.ascontiguousarray(a)).to(self._device) for name, a in arrays.items()
+        }
         if self._decoder:
             out = self._module(given["latents"].transpose(1, 2)).transpose(1, 2)
         else:

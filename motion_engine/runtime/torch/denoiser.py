@@ -89,7 +89,9 @@ class Layer(nn.Module):
         )
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x: Tensor, text: Tensor, modulation: Tensor, mask: Tensor | None, text_mask: Tensor | None) -> Tensor:
+    def forward(
+        self, x: Tensor, text: Tensor, modulation: Tensor, mask: Tensor | None, text_mask: Tensor | None
+    ) -> Tensor:
         """``x`` (B, L, width), ``text`` (B, S, width), ``modulation`` (B, 6, width) shared by all layers."""
         shift1, scale1, gate1, shift2, scale2, gate2 = (modulation + self.modulation)[:, :, None].unbind(1)
         y = self.norm1(x) * (1 + scale1) + shift1

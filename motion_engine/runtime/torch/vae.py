@@ -51,11 +51,19 @@ class MotionVAE(nn.Module):
             raise ValueError(f"downsampling must be a power of two, not {config.downsampling}")
         self.downsampling = config.downsampling
         self.latent_channels = config.latent_channels
-        encoder: list[nn.Module] = [nn.Conv1d(n_features, width, 3, padding=1), *_blocks(width, config.blocks)]
+        encoder: list[nn.Module] = [
+            nn.Conv1d(n_features, width, 3, padding=1),
+            *_blocks(width, config.blocks),
+        ]
         for _ in range(levels):
             encoder += [nn.Conv1d(width, width, 4, stride=2, padding=1), *_blocks(width, config.blocks)]
-        self.encoder = nn.Sequential(*encoder, nn.SiLU(), nn.Conv1d(width, 2 * config.latent_channels, 3, padding=1))
-        decoder: list[nn.Module] = [nn.Conv1d(config.latent_channels, width, 3, padding=1), *_blocks(width, config.blocks)]
+        self.encoder = nn.Sequential(
+            *encoder, nn.SiLU(), nn.Conv1d(width, 2 * config.latent_channels, 3, padding=1)
+        )
+        decoder: list[nn.Module] = [
+            nn.Conv1d(config.latent_channels, width, 3, padding=1),
+            *_blocks(width, config.blocks),
+        ]
         for _ in range(levels):
             decoder += [nn.Upsample(scale_factor=2, mode="nearest"), nn.Conv1d(width, width, 3, padding=1)]
             decoder += _blocks(width, config.blocks)

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``python -m training``: from raw mocap to a bundle, in one command or stage by stage."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from training.config import Config
+from training.data.bvh_folder import import_folder
+from training.data.motion_set import MotionSet, window_motion
+
+
+def _import(arguments: argparse.Namespace) -> None:
+    sources = [name for name in arguments.sources.split(",") if name]
+    found, skipped = import_folder(arguments.data, arguments.fps, sources)
+    found.save(arguments.out)
+    for line in skipped:
+        print(f"skipped {line}", file=sys.stderr)
+    print(found.summary())
+    print(f"{arguments.out}: {arguments.out.stat().st_size / 1e6:.1f} MB, {len(skipped)} clips skipped")
+
+
+def _sheet(arguments: argparse.Namespace) -> None:
+    from training.contact_sheet import save_contact_sheet
+
+    motion_set = MotionSet.load(arguments.set)
+    windows = [w for w in motion_set.windows if arguments.clip in w.clip]
+    if not windows:
+        raise ValueError(f"No clip's name contains {arguments.clip!r}.")
+    random = np.random.default_rng(arguments.seed)
+    chosen = [windows[i] for i in sorted(random.permutation(len(windows))[: arguments.count])]
+    titles = [f"{w.clip} {w.start:.1f}-{w.end:.1f} s: {w.captions[0]}" for w in chosen]
+    save_contact_sheet([window_motion(motion_set, w) for w in chosen], titles, arguments.out)
+    print(arguments.out)
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    from training.recipe import train_stage
+
+    train_stage(
+        arguments.command, Config.read(arguments.config), MotionSet.load(arguments.set), arguments.run
+    )
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from training.recipe import export_run
+
+    config = Config.read(arguments.config)
+    export_run(config, MotionSet.load(arguments.set), arguments.run, arguments.out, arguments.command_line)
+    print(arguments.out)
+
+
+def _recipe(arguments: argparse.Namespace) -> None:
+    from training.recipe import recipe
+
+    recipe(
+        Config.read(arguments.config), arguments.data, arguments.run, arguments.out, arguments.command_line
+    )
+    print(arguments.out)
+
+
+def _samples(arguments: argparse.Namespace) -> None:
+    from motion_engine.engine import Engine
+    from training.samples import PROMPTS, sample_sheets
+
+    engine = Engine.load(arguments.bundle)
+    sample_sheets(
+        engine,
+        arguments.out,
+        arguments.prompt or PROMPTS,
+        duration=arguments.duration,
+        sampler=arguments.sampler,
+        steps=arguments.steps,
+        guidance=arguments.guidance,
+    )
+    print(arguments.out)
+
+
+def _text_encoder(arguments: argparse.Namespace) -> None:
+    from training.export.text_encoder import export_text_encoder
+
+    export_text_encoder(arguments.out)
+    print(arguments.out)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    def command(name: str, run: object, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(run_command=run)
+        return sub
+
+    sub = command("import", _import, "Read a folder of BVH files with captions.jsonl into one compact file.")
+    sub.add_argument("data", type=Path, help="folder with captions.jsonl and SOURCE/ or SOURCE.tar.xz")
+    sub.add_argument("--out", type=Path, required=True, help="the .npz to write")
+    sub.add_argument("--sources", default="", help="comma-separated names; all when left out")
+    sub.add_argument("--fps", type=float, default=20.0)
+
+    sub = command("sheet", _sheet, "Draw captioned windows as a contact sheet.")
+    sub.add_argument("set", type=Path)
+    sub.add_argument("--clip", default="", help="part of the clip's name")
+    sub.add_argument("--count", type=int, default=8)
+    sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--out", type=Path, required=True)
+
+    for name, text in (
+        ("vae", "Stage one: train the motion VAE."),
+        ("mld", "Stage two: train the latent diffusion teacher."),
+        ("motionlcm", "Stage three: distil the teacher."),
+    ):
+        sub = command(name, _train, text)
+        _stage_arguments(sub)
+
+    sub = command("export", _export, "Write the bundle of a finished run.")
+    _stage_arguments(sub)
+    sub.add_argument("--out", type=Path, required=True, help="folder of the bundle")
+
+    sub = command("recipe", _recipe, "Everything: import, three stages, export. Goes on where it stopped.")
+    sub.add_argument("data", type=Path)
+    sub.add_argument("--config", default="base")
+    sub.add_argument("--run", type=Path, default=Path("runs/base"))
+    sub.add_argument("--out", type=Path, required=True, help="folder of the bundle")
+
+    sub = command("samples", _samples, "Draw what a bundle makes of fixed prompts.")
+    sub.add_argument("--bundle", default=None, help="name or folder")
+    sub.add_argument("--prompt", action="append")
+    sub.add_argument("--duration", type=float, default=4.0)
+    sub.add_argument("--sampler", default=None)
+    sub.add_argument("--steps", type=int, default=None)
+    sub.add_argument("--guidance", type=float, default=None)
+    sub.add_argument("--out", type=Path, required=True, help="folder for the pictures")
+
+    sub = command("text-encoder", _text_encoder, "Export all-MiniLM-L6-v2 for the engine.")
+    sub.add_argument("--out", type=Path, default=Path("assets/text_encoders/all-MiniLM-L6-v2"))
+    return parser
+
+
+def _stage_arguments(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--config", default="base", help="name in training/configs, or a file")
+    sub.add_argument("--set", type=Path, required=True, help="what `import` wrote")
+    sub.add_argument("--run", type=Path, required=True, help="folder of checkpoints and logs")
+
+
+def main() -> int:
+    """Run a command; a mistake of the user ends with one sentence and status 2."""
+    arguments = _parser().parse_args()
+    arguments.command_line = "python -m training " + " ".join(sys.argv[1:])
+    try:
+        arguments.run_command(arguments)
+    except (ValueError, FileNotFoundError) as error:
+        print(f"python -m training: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

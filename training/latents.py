@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The captioned windows as latents of the VAE: what both diffusion stages train on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from motion_engine.runtime.torch.vae import MotionVAE
+from training.config import Config
+from training.data.loader import BalancedSampler, Normaliser
+from training.data.motion_set import Item
+from training.text import CaptionFeatures
+
+CROP_SHARE = 0.3
+"""How often a window is cut shorter, so that a sentence is learned at several lengths."""
+
+SHORTEST_CROP = 0.6
+BUCKET = 8
+"""Batches that are drawn together and sorted by length, so that little is padded."""
+
+
+@dataclass
+class LatentWindow:
+    """Latents of one window: normalised mean and standard deviation (L, C), its captions and source."""
+
+    mean: Tensor
+    deviation: Tensor
+    captions: tuple[str, ...]
+    source: str
+
+
+@dataclass
+class Batch:
+    """Clean latents (B, L, C), their mask (B, L), text (B, S, width) and its mask (B, S)."""
+
+    latents: Tensor
+    mask: Tensor
+    text: Tensor
+    text_mask: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """The batch on another device."""
+        return Batch(*(t.to(device) for t in (self.latents, self.mask, self.text, self.text_mask)))
+
+
+@torch.no_grad()
+def encode_windows(
+    vae: MotionVAE, normaliser: Normaliser, windows: Sequence[Item], max_frames: int
+) -> tuple[list[LatentWindow], np.ndarray, np.ndarray]:
+    """Latents of every window, scaled to zero mean and unit variance a channel, and that mean and deviation (C,)."""
+    device = next(vae.parameters()).device
+    encoded = []
+    for item in windows:
+        length = min(len(item.features), max_frames) // vae.downsampling * vae.downsampling
+        if length < 2 * vae.downsampling:
+            continue
+        rows = torch.from_numpy(normaliser.apply(item.features[:length])).to(device)[None]
+        mean, log_variance = vae.encode(rows)
+        encoded.append((mean[0].cpu(), (0.5 * log_variance[0]).exp().cpu(), item))
+    every = torch.cat([mean for mean, _, _ in encoded])
+    centre, scale = every.mean(dim=0), every.std(dim=0)
+    found = [
+        LatentWindow((m - centre) / scale, d / scale, item.captions, item.source) for m, d, item in encoded
+    ]
+    return found, centre.numpy(), scale.numpy()
+
+
+def batches(
+    windows: Sequence[LatentWindow],
+    captions: CaptionFeatures,
+    config: Config,
+    batch: int,
+    caption_drop: float,
+    seed: int = 0,
+) -> Iterator[Batch]:
+    """Endless batches balanced over sources; a share of the captions is replaced by the empty prompt."""
+    sampler = BalancedSampler([window.source for window in windows], config.data.shares, seed)
+    random = sampler.random
+    while True:
+        drawn = [windows[i] for i in sampler.draw(batch * BUCKET)]
+        parts = []
+        for window in drawn:
+            latents = window.mean + window.deviation * torch.randn_like(window.mean)
+            length = len(latents)
+            if random.random() < CROP_SHARE:
+                length = max(2, round(length * random.uniform(SHORTEST_CROP, 1.0)))
+            start = random.integers(0, len(latents) - length + 1)
+            caption = "" if random.random() < caption_drop else str(random.choice(window.captions))
+            parts.append((latents[start : start + length], caption))
+        parts.sort(key=lambda part: len(part[0]))
+        for group in random.permutation(BUCKET):
+            yield _collate(parts[group * batch : (group + 1) * batch], captions)
+
+
+def _collate(parts: Sequence[tuple[Tensor, str]], captions: CaptionFeatures) -> Batch:
+    longest = max(len(latents) for latents, _ in parts)
+    padded = torch.zeros(len(parts), longest, parts[0][0].shape[1])
+    mask = torch.zeros(padded.shape[:2], dtype=torch.bool)
+    for i, (latents, _) in enumerate(parts):
+        padded[i, : len(latents)], mask[i, : len(latents)] = latents, True
+    text, text_mask = captions.batch([caption for _, caption in parts])
+    return Batch(padded, mask, text, text_mask)

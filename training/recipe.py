@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The stages in order, from raw data to a bundle."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training.config import Config
+from training.data.bvh_folder import import_folder
+from training.data.loader import Normaliser
+from training.data.motion_set import MotionSet, manifest_of
+from training.export.bundle import write_bundle
+from training.train_lcm import load_lcm, train_lcm
+from training.train_mld import latent_data, load_mld, train_mld
+from training.train_vae import load_vae, report_reconstruction, train_vae
+
+
+def train_stage(stage: str, config: Config, motion_set: MotionSet, run: Path) -> None:
+    """Train ``vae``, ``mld`` or ``motionlcm`` in the folder ``run``; a finished stage is left as it is."""
+    if stage == "vae":
+        train_vae(config, motion_set, run)
+        scores = report_reconstruction(config, motion_set, run)
+        (run / "vae_scores.json").write_text(json.dumps(scores), encoding="utf-8")
+        print("reconstruction of held-out windows:", scores)
+        return
+    data = latent_data(config, motion_set, run)
+    {"mld": train_mld, "motionlcm": train_lcm}[stage](config, data, run)
+
+
+def export_run(config: Config, motion_set: MotionSet, run: Path, out: Path, command: str) -> None:
+    """Write the bundle of a run whose stages are finished."""
+    with np.load(run / "latent_stats.npz") as stats:
+        latent_stats = stats["mean"], stats["std"]
+    scores_file = run / "vae_scores.json"
+    scores: dict[str, Any] = {}
+    if scores_file.exists():
+        scores["vae_reconstruction"] = json.loads(scores_file.read_text(encoding="utf-8"))
+    write_bundle(
+        out,
+        config,
+        Normaliser.load(run / "normaliser.npz"),
+        latent_stats,
+        load_vae(config, run),
+        {"motionlcm": load_lcm(config, run), "mld": load_mld(config, run)},
+        data=manifest_of(motion_set),
+        scores=scores,
+        command=command,
+    )
+
+
+def recipe(config: Config, data: Path, run: Path, out: Path, command: str) -> None:
+    """Import ``data``, train all stages in ``run`` and write the bundle ``out``.
+
+    Started again after an interruption it goes on from the last checkpoint.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    cached = run / "motions.npz"
+    if not cached.exists():
+        motion_set, skipped = import_folder(data, config.data.fps, config.data.sources)
+        (run / "skipped.txt").write_text("\n".join(skipped), encoding="utf-8")
+        motion_set.save(cached)
+    motion_set = MotionSet.load(cached)
+    for stage in ("vae", "mld", "motionlcm"):
+        train_stage(stage, config, motion_set, run)
+    export_run(config, motion_set, run, out, command)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Stage three: latent consistency distillation (MotionLCM; Dai et al. 2024, algorithm 1)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from motion_engine.runtime.torch.denoiser import Denoiser
+from motion_engine.samplers.motionlcm import SIGMA_DATA, TIME_SCALING
+from motion_engine.samplers.schedule import N_TRAIN
+from training.config import Config
+from training.latents import Batch, batches
+from training.loop import EMA, autocast, load_average, pick_device, train
+from training.train_mld import LatentData, alpha_bar, load_mld, masked_mean
+
+
+def consistency(output: Tensor, noisy: Tensor, time: Tensor, levels: Tensor) -> Tensor:
+    """f(z, t) = c_skip z + c_out x0 from a velocity prediction; see `motion_engine.samplers.motionlcm`."""
+    a = levels[time][:, None, None]
+    clean = a.sqrt() * noisy - (1 - a).sqrt() * output
+    scaled = (time * TIME_SCALING)[:, None, None]
+    bottom = scaled**2 + SIGMA_DATA**2
+    return SIGMA_DATA**2 / bottom * noisy + scaled / bottom.sqrt() * clean
+
+
+def guided_ddim_step(
+    conditional: Tensor, unconditional: Tensor, noisy: Tensor, w: Tensor, a: Tensor, a_next: Tensor
+) -> Tensor:
+    """One DDIM step of the teacher, guided by (1 + w) cond - w uncond, from level ``a`` to ``a_next``.
+
+    Outputs are velocities; levels and ``w`` are (B, 1, 1).
+    """
+    velocity = (1 + w) * conditional - w * unconditional
+    clean = a.sqrt() * noisy - (1 - a).sqrt() * velocity
+    epsilon = (1 - a).sqrt() * noisy + a.sqrt() * velocity
+    return a_next.sqrt() * clean + (1 - a_next).sqrt() * epsilon
+
+
+def pseudo_huber(difference: Tensor, c: float) -> Tensor:
+    """sqrt(d² + c²) - c, element by element."""
+    return (difference**2 + c**2).sqrt() - c
+
+
+def train_lcm(config: Config, data: LatentData, folder: Path) -> None:
+    """Distil ``mld.pt`` into a student that jumps to clean latents in one step; writes ``motionlcm.pt``.
+
+    Per batch a time of the solver's grid and a guidance weight are drawn; the student at the noisier end must agree
+    with its own average at the other end of one guided DDIM step of the teacher. The teacher runs without dropout.
+    """
+    settings = config.lcm_training
+    device = pick_device()
+    torch.manual_seed(0)
+    teacher = load_mld(config, folder).to(device).requires_grad_(False)
+    student = Denoiser(config.denoiser, config.vae.latent_channels, guided=True).to(device)
+    student.load_state_dict(
+        teacher.state_dict(), strict=False
+    )  # all but the guidance map, which starts at zero
+    target = EMA(student, settings.ema)
+    levels = alpha_bar(device)
+    stride = N_TRAIN // settings.grid
+    low, high = settings.guidance_range
+
+    def losses(batch: Batch) -> dict[str, Tensor]:
+        batch = batch.to(device)
+        count = len(batch.latents)
+        time = (torch.randint(0, settings.grid, (count,), device=device) + 1) * stride - 1
+        next_time = (time - stride).clamp(min=0)
+        w = torch.rand(count, device=device) * (high - low) + low
+        noise = torch.randn_like(batch.latents)
+        a, a_next = levels[time][:, None, None], levels[next_time][:, None, None]
+        noisy = a.sqrt() * batch.latents + (1 - a).sqrt() * noise
+        empty, empty_mask = data.captions.batch([""])
+        empty, empty_mask = empty.to(device).expand(count, -1, -1), empty_mask.to(device).expand(count, -1)
+        with autocast(device):
+            with torch.no_grad():
+                conditional = teacher(noisy, time, batch.text, None, batch.mask, batch.text_mask).float()
+                unconditional = teacher(noisy, time, empty, None, batch.mask, empty_mask).float()
+                earlier = guided_ddim_step(conditional, unconditional, noisy, w[:, None, None], a, a_next)
+                goal = target.module(earlier, next_time, batch.text, w, batch.mask, batch.text_mask).float()
+                goal = consistency(goal, earlier, next_time, levels)
+            output = student(noisy, time, batch.text, w, batch.mask, batch.text_mask).float()
+        found = consistency(output, noisy, time, levels)
+        return {"loss": masked_mean(pseudo_huber(found - goal, settings.huber), batch.mask)}
+
+    train(
+        student,
+        batches(data.windows, data.captions, config, settings.batch, caption_drop=0.0, seed=1),
+        losses,
+        folder=folder,
+        name="motionlcm",
+        steps=settings.steps,
+        learning_rate=settings.learning_rate,
+        ema=target,
+    )
+
+
+def load_lcm(config: Config, folder: Path) -> Denoiser:
+    """The distilled student with averaged weights."""
+    student = Denoiser(config.denoiser, config.vae.latent_channels, guided=True)
+    load_average(student, folder / "motionlcm.pt")
+    return student
