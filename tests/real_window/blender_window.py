@@ -57,13 +57,17 @@ class BlenderWindow:
         assert out.returncode == 0, out.stdout + out.stderr
         return out.stdout + out.stderr
 
-    def open(self) -> None:
-        """Open the window and wait until it reports."""
+    def open(self, *scripts: Path) -> None:
+        """Open the window, with more scripts run at its start, and wait until it reports."""
         shutil.copy(Path(__file__).with_name("watch.py"), self.home / "watch.py")
         (self.home / "state.json").unlink(missing_ok=True)
+        more = []
+        for script in scripts:
+            shutil.copy(script, self.home / script.name)
+            more += ["--python", script.name]
         with (self.home / "blender.log").open("wb") as log:
             self.process = subprocess.Popen(
-                [self.tool, "run", "--python", "watch.py", "--", str(self.home / "state.json")],
+                [self.tool, "run", "--python", "watch.py", *more, "--", str(self.home / "state.json")],
                 cwd=self.home, env=self.environment, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         self.wait(lambda state: "areas" in state, 120, "Blender's window")
@@ -104,8 +108,10 @@ class BlenderWindow:
         time.sleep(0.4)
 
     def click(self, x: int, y: int) -> None:
-        """Click at a place of the screen."""
+        """Click at a place of the screen, with time for Blender to notice where the mouse is."""
+        self.xdo("mousemove", x - 6, y)
         self.xdo("mousemove", x, y)
+        time.sleep(0.3)
         self.xdo("click", 1)
 
     def shot(self, path: Path) -> Path:
@@ -138,7 +144,9 @@ class BlenderWindow:
     def type_prompt(self, text: str, region: dict[str, Any]) -> None:
         """Type into the first field of the Motion tab and press Enter."""
         left, top, width, _ = region["box"]
+        time.sleep(1)  # panels slide into place after their tab was clicked
         self.click(left + int(width * 0.45), top + 48)
+        time.sleep(1)
         self.xdo("key", "ctrl+a")
         self.xdo("type", "--delay", 25, text)
         self.xdo("key", "Return")

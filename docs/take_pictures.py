@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Take the README's pictures in the window of a real Blender: ``python docs/take_pictures.py DIST.zip``.
+
+Needs the command ``real-blender`` (see `tests/real_window/blender_window.py`), root and Pillow.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from PIL import Image
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "tests" / "real_window"))
+
+from blender_window import SHARE, BlenderWindow, find_real_blender  # noqa: E402
+
+PROMPTS = """# one prompt a line; fields after a bar are optional
+a person walks forward
+a tired man walks slowly | duration=5
+someone waves with the right hand | seed=3
+a person sits down | duration=3 | name=sit
+"""
+BATCH_HEADER = 470
+"""Pixels from the top of the sidebar to the header of its panel "Batch" after the batch below has run."""
+
+
+class Photographer:
+    """A Blender window that takes orders, and what to do with its pictures."""
+
+    def __init__(self, blender: BlenderWindow) -> None:
+        self.blender = blender
+
+    def order(self, code: str) -> None:
+        """Let Blender run a line of Python and wait until it has."""
+        path = self.blender.home / "order.py"
+        partial = path.with_suffix(".part")
+        partial.write_text(code, encoding="utf-8")
+        partial.replace(path)
+        for _ in range(100):
+            if not path.exists():
+                break
+            time.sleep(0.1)
+        time.sleep(1.5)
+
+    def park_mouse(self) -> None:
+        """Put the mouse where it shows no tooltip."""
+        left, top, _, height = self.blender.region("WINDOW")["box"]
+        self.blender.xdo("mousemove", left + 150, top + height - 60)
+        time.sleep(1.5)
+
+    def take(self, name: str, box: tuple[int, int, int, int] | None = None, width: int = 1200) -> None:
+        """Save the screen, or the part in `box` (left, top, right, bottom), as docs/pictures/`name`."""
+        self.park_mouse()
+        shot = self.blender.shot(self.blender.home / "shot.png")
+        picture = Image.open(shot).convert("RGB")
+        if box:
+            picture = picture.crop(box)
+        if picture.width > width:
+            height = round(picture.height * width / picture.width)
+            picture = picture.resize((width, height), Image.Resampling.LANCZOS)
+        out = HERE / "pictures" / name
+        picture.save(out, quality=86)
+        print(f"{out} {picture.size} {out.stat().st_size // 1000} kB")
+
+
+def finished(state: dict) -> bool:
+    """Say whether the add-on has come to an end with what it did."""
+    return not state["tab"]["busy"] and state["tab"]["kind"] in ("DONE", "ERROR")
+
+
+def main() -> None:
+    """Install, generate, take the pictures."""
+    tool = find_real_blender()
+    if tool is None or len(sys.argv) != 2:
+        raise SystemExit(__doc__)
+    blender = BlenderWindow(tool, SHARE / "pictures")
+    shutil.rmtree(blender.home / "user", ignore_errors=True)
+    zip_path = Path(sys.argv[1])
+    shutil.copy(zip_path, blender.home / zip_path.name)
+    blender.command("--command", "extension", "install-file", "-r", "user_default", "-e", zip_path.name)
+    blender.open(HERE / "picture_scene.py")
+    try:
+        photographer = Photographer(blender)
+        region = blender.open_tab("Motion")
+        blender.type_prompt("a person walks forward", region)
+        blender.wait(finished, 180, "the walk")
+        photographer.order("bpy.context.scene.frame_end = 96\nbpy.context.scene.frame_set(46)")
+        photographer.order(
+            "rig = bpy.context.object\nhead = rig.matrix_world @ rig.pose.bones['pelvis'].head\n"
+            "look_at((head.x + 0.25, head.y, 0.9), 3.6)"
+        )
+        photographer.take("window.jpg")
+        left, top, width, _ = blender.region("UI")["box"]
+        photographer.take("sidebar.png", (left - 12, top - 6, left + width + 2, top + 420))
+
+        photographer.order(f"t = bpy.data.texts.new('prompts.txt')\nt.write({PROMPTS!r})")
+        photographer.order("bpy.context.scene.motion_prompt.batch_text = bpy.data.texts['prompts.txt']")
+        photographer.order("bpy.context.scene.frame_set(1)\nbpy.ops.motion_prompt.batch(text='prompts.txt')")
+        time.sleep(3)
+        blender.wait(finished, 120, "the batch")
+        blender.click(left + 60, top + BATCH_HEADER)
+        photographer.take("batch.jpg")
+    finally:
+        blender.close()
+
+
+if __name__ == "__main__":
+    main()
