@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,8 +40,8 @@ def put_on_floor(motion: Motion) -> Motion:
     height = float(np.percentile(toes[planted], 10)) - skeleton.TOE_CLEARANCE
     if abs(height) > MAX_FLOOR_SHIFT:
         return motion
-    root = motion.root - np.array([0.0, height, 0.0], dtype=np.float32)
-    return Motion.from_rotations(motion.rotations, root, motion.fps, motion.provenance, motion.contacts)
+    drop = np.array([0.0, height, 0.0], dtype=np.float32)
+    return replace(motion, joints=motion.joints - drop, root=motion.root - drop)
 
 
 def lock_feet(motion: Motion) -> Motion:
@@ -143,6 +145,8 @@ def _bend_leg(turned: Array, joints: Array, leg: tuple[int, int, int, int], targ
     new_shin = reach * direction - new_thigh
 
     turn = quat.between(thigh, new_thigh)
-    turned[:, hip] = quat.multiply(turn, turned[:, hip])
-    turned[:, knee] = quat.multiply(turn, turned[:, knee])
-    turned[:, knee] = quat.multiply(quat.between(quat.rotate(turn, shin), new_shin), turned[:, knee])
+    extend = quat.between(quat.rotate(turn, shin), new_shin)
+    moved = np.linalg.norm(target - joints[:, ankle], axis=-1, keepdims=True) > 1e-6
+    turned[:, hip] = np.where(moved, quat.multiply(turn, turned[:, hip]), turned[:, hip])
+    bent = quat.multiply(extend, quat.multiply(turn, turned[:, knee]))
+    turned[:, knee] = np.where(moved, bent, turned[:, knee])

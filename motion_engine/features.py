@@ -163,14 +163,14 @@ def decode(features: Array, fps: float, flavour: Flavour = "true") -> Motion:
     joints = recover_joints(features)
     contacts = features[:, CONTACTS] > 0.5
     if flavour == "ik":
-        rotations = solve_rotations(joints)
-    else:
-        rotations = np.empty((len(features), skeleton.N_JOINTS, 4))
-        rotations[:, 0] = quat.IDENTITY
-        rotations[:, 1:] = quat.from_6d(features[:, ROTATIONS].reshape(-1, 21, 6))
-        unturned = skeleton.forward_kinematics(rotations, np.zeros((len(features), 3)))
-        rotations[:, 0] = kabsch(unturned[:, 1:], joints[:, 1:] - joints[:, :1])
-    return Motion.from_rotations(rotations, joints[:, 0], fps, contacts=contacts).canonical()
+        return Motion.from_rotations(solve_rotations(joints), joints[:, 0], fps, contacts=contacts).canonical()
+    rotations = np.empty((len(features), skeleton.N_JOINTS, 4))
+    rotations[:, 0] = quat.IDENTITY
+    rotations[:, 1:] = quat.from_6d(features[:, ROTATIONS].reshape(-1, 21, 6))
+    unturned = skeleton.forward_kinematics(rotations, np.zeros((len(features), 3)))
+    rotations[:, 0] = kabsch(unturned[:, 1:], joints[:, 1:] - joints[:, :1])
+    joints = quat.rotate(rotations[:, :1], unturned) + joints[:, :1]
+    return Motion(joints, quat.make_continuous(rotations), joints[:, 0], contacts, fps).canonical()
 
 
 def mirror(features: Array) -> Array:

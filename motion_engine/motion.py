@@ -93,14 +93,13 @@ class Motion:
 
     def canonical(self) -> Motion:
         """The same clip turned and shifted so that frame 0 faces +Z with the pelvis at x = z = 0."""
-        front = skeleton.facing(self.joints[:1].astype(float))[0]
+        joints = self.joints.astype(float)
+        front = skeleton.facing(joints[:1])[0]
         turn = quat.about_axis(1, -np.arctan2(front[0], front[2]))
-        root = self.root - self.root[0] * np.array([1.0, 0.0, 1.0])
+        joints = quat.rotate(turn, joints - joints[0, 0] * np.array([1.0, 0.0, 1.0]))
         rotations = self.rotations.astype(float)
         rotations[:, 0] = quat.multiply(turn, rotations[:, 0])
-        return Motion.from_rotations(
-            rotations, quat.rotate(turn, root), self.fps, self.provenance, self.contacts
-        )
+        return Motion(joints, rotations, joints[:, 0], self.contacts, self.fps, self.provenance)
 
     def resample(self, fps: float) -> Motion:
         """The same clip at another rate: slerp for rotations, a cubic (Catmull-Rom) for the root.

@@ -30,12 +30,12 @@ def quality(motion: Motion) -> dict[str, float]:
     toes = joints[:, [10, 11]]
     low = toes[..., 1] < 0.05
     toe_speed = speed[:-1, [1, 3]]
-    mean = np.full(5, 0.2)
-    running = np.stack(
-        [np.convolve(np.pad(column, 2), mean, mode="valid") for column in toe_speed.T], axis=-1
-    )
-    sliding = low[:-1] & low[1:] & (toe_speed > 0.5) & (running > 0.5)
-    ratio = float(sliding.any(axis=-1).mean()) if len(sliding) else 0.0
+    ratio = 0.0
+    if len(toe_speed):
+        mean = np.full(5, 0.2)
+        running = np.stack([np.convolve(np.pad(column, 2), mean, mode="valid") for column in toe_speed.T], axis=-1)
+        sliding = low[:-1] & low[1:] & (toe_speed > 0.5) & (running > 0.5)
+        ratio = float(sliding.any(axis=-1).mean())
 
     jerk = np.diff(joints, n=3, axis=0) * motion.fps**3
     return {

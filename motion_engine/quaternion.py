@@ -27,8 +27,8 @@ def conjugate(q: Array) -> Array:
 
 def multiply(a: Array, b: Array) -> Array:
     """Hamilton product: the rotation ``b`` followed by ``a``."""
-    aw, ax, ay, az = np.moveaxis(a, -1, 0)
-    bw, bx, by, bz = np.moveaxis(b, -1, 0)
+    aw, ax, ay, az = (a[..., i] for i in range(4))
+    bw, bx, by, bz = (b[..., i] for i in range(4))
     return np.stack(
         [
             aw * bw - ax * bx - ay * by - az * bz,
@@ -43,8 +43,15 @@ def multiply(a: Array, b: Array) -> Array:
 def rotate(q: Array, v: Array) -> Array:
     """Rotate vectors (..., 3) by unit quaternions (..., 4)."""
     w, u = q[..., :1], q[..., 1:]
-    t = 2.0 * np.cross(u, v)
-    return v + w * t + np.cross(u, t)
+    t = 2.0 * cross(u, v)
+    return v + w * t + cross(u, t)
+
+
+def cross(a: Array, b: Array) -> Array:
+    """Cross product of vectors (..., 3); several times faster than `numpy.cross` on small arrays."""
+    ax, ay, az = (a[..., i] for i in range(3))
+    bx, by, bz = (b[..., i] for i in range(3))
+    return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=-1)
 
 
 def between(u: Array, v: Array) -> Array:
@@ -55,11 +62,11 @@ def between(u: Array, v: Array) -> Array:
     u, v = normalize(np.asarray(u, dtype=float)), normalize(np.asarray(v, dtype=float))
     u, v = np.broadcast_arrays(u, v)
     dot = np.sum(u * v, axis=-1, keepdims=True)
-    q = np.concatenate([1.0 + dot, np.cross(u, v)], axis=-1)
+    q = np.concatenate([1.0 + dot, cross(u, v)], axis=-1)
     opposite = dot[..., 0] < -1.0 + 1e-9
     if np.any(opposite):
         helper = np.where(np.abs(u[..., :1]) < 0.9, [1.0, 0.0, 0.0], [0.0, 1.0, 0.0])
-        axis = normalize(np.cross(u, helper))
+        axis = normalize(cross(u, helper))
         q = np.where(opposite[..., None], np.concatenate([np.zeros_like(dot), axis], axis=-1), q)
     return normalize(q)
 
@@ -92,7 +99,7 @@ def to_axis_angle(q: Array) -> Array:
 
 def to_matrix(q: Array) -> Array:
     """Quaternions to rotation matrices (..., 3, 3)."""
-    w, x, y, z = np.moveaxis(q, -1, 0)
+    w, x, y, z = (q[..., i] for i in range(4))
     rows = [
         [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
         [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
@@ -137,8 +144,8 @@ def to_6d(q: Array) -> Array:
 def from_6d(six: Array) -> Array:
     """Six numbers (..., 6) to quaternions by Gram-Schmidt, as HumanML3D stores them."""
     x = normalize(six[..., :3])
-    z = normalize(np.cross(x, six[..., 3:6]))
-    y = np.cross(z, x)
+    z = normalize(cross(x, six[..., 3:6]))
+    y = cross(z, x)
     return from_matrix(np.stack([x, y, z], axis=-1))
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from motion_engine import quaternion as quat
 
 Array = NDArray[np.floating]
+Indices = NDArray[np.integer]
 
 JOINT_NAMES: tuple[str, ...] = (
     "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle",
@@ -43,6 +44,16 @@ HAND_OFFSETS = np.array([(0.084, -0.008, -0.015), (-0.085, -0.006, -0.010)])
 
 MIRROR = np.array([0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20])
 """Joint indices with left and right exchanged."""
+
+def _levels() -> tuple[tuple[Indices, Indices], ...]:
+    depth = np.zeros(N_JOINTS, dtype=int)
+    for joint in range(1, N_JOINTS):
+        depth[joint] = depth[PARENTS[joint]] + 1
+    return tuple((np.flatnonzero(depth == d), PARENTS[depth == d]) for d in range(1, depth.max() + 1))
+
+
+LEVELS = _levels()
+"""Joints and their parents by depth in the tree, so that one operation serves a whole level."""
 
 FOOT_JOINTS = np.array([7, 10, 8, 11])
 """Left ankle, left toe, right ankle, right toe: the order of `Motion.contacts`."""
@@ -84,9 +95,9 @@ def forward_kinematics(rotations: Array, root: Array, offsets: Array = REST_OFFS
     turned = global_rotations(rotations)
     joints = np.empty((*rotations.shape[:-1], 3), dtype=np.result_type(rotations, root))
     joints[..., 0, :] = root
-    for joint in range(1, N_JOINTS):
-        parent = PARENTS[joint]
-        joints[..., joint, :] = joints[..., parent, :] + quat.rotate(turned[..., parent, :], offsets[joint])
+    for level, parents in LEVELS:
+        bones = quat.rotate(turned[..., parents, :], offsets[level])
+        joints[..., level, :] = joints[..., parents, :] + bones
     return joints
 
 
@@ -94,8 +105,8 @@ def global_rotations(rotations: Array) -> Array:
     """World rotation of every joint from local ones; (..., 22, 4) in and out."""
     turned = np.empty_like(rotations)
     turned[..., 0, :] = rotations[..., 0, :]
-    for joint in range(1, N_JOINTS):
-        turned[..., joint, :] = quat.multiply(turned[..., PARENTS[joint], :], rotations[..., joint, :])
+    for level, parents in LEVELS:
+        turned[..., level, :] = quat.multiply(turned[..., parents, :], rotations[..., level, :])
     return turned
 
 

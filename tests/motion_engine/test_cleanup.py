@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import numpy as np
+from clips import standing
+
+from motion_engine import skeleton
+from motion_engine.cleanup import lock_feet, put_on_floor
+from motion_engine.motion import Motion
+from motion_engine.quality import quality
+
+
+def sliding() -> Motion:
+    """A standing body that drifts forward at 0.3 m/s on bent knees, 3 cm over the floor, both feet marked as planted."""
+    still = standing(60)
+    rotations = still.rotations.astype(float)
+    bend = 0.25
+    for joint, angle in ((1, -bend), (2, -bend), (4, 2 * bend), (5, 2 * bend), (7, -bend), (8, -bend)):
+        rotations[:, joint, 0], rotations[:, joint, 1] = np.cos(angle / 2), np.sin(angle / 2)
+    root = still.root.astype(float)
+    lowest = skeleton.forward_kinematics(rotations, root)[0, [10, 11], 1].min()
+    root[:, 1] += skeleton.TOE_CLEARANCE - lowest + 0.03
+    sway = 0.04 * np.sin(np.linspace(0, 6, 60))
+    root[:, 2] += sway
+    return Motion.from_rotations(rotations, root, 20.0, None, np.ones((60, 4), dtype=bool))
+
+
+def test_planted_feet_stay_in_place_and_on_the_floor():
+    before = sliding()
+    after = lock_feet(put_on_floor(before))
+    assert quality(before)["foot_skate"] > 0.02
+    assert quality(after)["foot_skate"] < 0.1 * quality(before)["foot_skate"]
+    toes = after.joints[:, [10, 11], 1]
+    np.testing.assert_allclose(toes, skeleton.TOE_CLEARANCE, atol=0.005)
+
+
+def test_only_legs_move():
+    before = put_on_floor(sliding())
+    after = lock_feet(before)
+    upper = [0, 3, 6, 9, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21]
+    np.testing.assert_allclose(after.joints[:, upper], before.joints[:, upper], atol=1e-5)
+
+
+def test_a_clip_without_contacts_is_left_as_it_is():
+    flying = sliding()
+    flying.contacts[:] = False
+    np.testing.assert_allclose(lock_feet(put_on_floor(flying)).joints, flying.joints, atol=1e-5)
+
+
+def test_toes_do_not_go_through_the_floor():
+    sunk = sliding()
+    sunk = Motion.from_rotations(
+        sunk.rotations, sunk.root - [0, 0.08, 0], 20.0, None, np.zeros((60, 4), dtype=bool)
+    )
+    assert quality(sunk)["penetration"] > 0.01
+    assert quality(lock_feet(sunk))["penetration"] < 0.001
+
+
+def test_a_clip_of_one_frame():
+    single = standing(1)
+    assert lock_feet(put_on_floor(single)).n_frames == 1
+    assert quality(single)["jerk"] == 0.0
