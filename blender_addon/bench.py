@@ -9,6 +9,7 @@ import time
 
 import bpy
 import numpy as np
+
 from motion_engine import quaternion as quat
 from motion_engine.motion import Motion
 

@@ -3,17 +3,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from motion_engine.client import start_engine
+from motion_engine.client import EngineProcess, start_engine
 from motion_engine.errors import EngineError
 
 if TYPE_CHECKING:
@@ -82,7 +83,11 @@ def prompts(count: int) -> list[str]:
 
 
 def measure(
-    repeat: int, bundle: str | None = None, device: str = "cpu", backend: str = "onnx"
+    repeat: int,
+    bundle: str | None = None,
+    device: str = "cpu",
+    backend: str = "onnx",
+    blender_python: str = sys.executable,
 ) -> Iterator[Row]:
     """All rows, one after another.
 
@@ -90,13 +95,15 @@ def measure(
     ----------
     repeat : int
         Measurements of each generation row; start-up is measured a fifth as often, at least 3 times.
+    blender_python : str
+        A Python in which ``import bpy`` works, for the rows about keyframes.
     """
     if hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) > CORES:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
     yield from _generation(repeat, bundle, device, backend)
     yield from _process(min(repeat, max(3, repeat // 5)), bundle, device, backend)
     yield _zip_size()
-    yield from _keyframes(repeat)
+    yield from _keyframes(repeat, blender_python)
 
 
 def _generation(repeat: int, bundle: str | None, device: str, backend: str) -> Iterator[Row]:
@@ -132,9 +139,12 @@ def _time_prompts(engine: Engine, repeat: int, duration: float, steps: int) -> l
 
 def _process(repeat: int, bundle: str | None, device: str, backend: str) -> Iterator[Row]:
     """Start the real server, wait until it is ready, let it work, look at its memory."""
-    start_name, memory_name = "engine start to ready", "engine resident memory after generating"
+    start_row = ("engine start to ready", "s", 2.5)
+    memory_row = ("engine resident memory after generating", "MB", 600.0)
+    cancel_row = ("cancel to stopped, 9.8 s clip, 4 samples", "ms", 50.0)
     seconds: list[float] = []
     megabytes: list[float] = []
+    stops: list[float] = []
     options = ["--device", device, "--backend", backend, "--threads", str(CORES)]
     options += ["--bundle", bundle] if bundle else []
     try:
@@ -150,12 +160,27 @@ def _process(repeat: int, bundle: str | None, device: str, backend: str) -> Iter
                     for _ in engine.generate(body):
                         pass
                 megabytes.append(psutil.Process(engine.pid).memory_info().rss / 1e6)
+                stops += [_time_cancel(engine) for _ in range(4)]
     except (EngineError, ImportError, OSError) as error:
-        yield Row(start_name, "s", 2.5, note=str(error))
-        yield Row(memory_name, "MB", 600.0, note=str(error))
+        for row in (start_row, memory_row, cancel_row):
+            yield Row(*row, note=str(error))
         return
-    yield Row.of(start_name, "s", 2.5, seconds)
-    yield Row.of(memory_name, "MB", 600.0, megabytes)
+    yield Row.of(*start_row, seconds)
+    yield Row.of(*memory_row, megabytes)
+    yield Row.of(*cancel_row, stops)
+
+
+def _time_cancel(engine: EngineProcess) -> float:
+    """Milliseconds from the cancel call to the end of the job's stream, in the middle of many steps."""
+    health = engine.call("GET", "/v1/health")
+    sampler = "mld" if "mld" in health["bundles"][0]["samplers"] else None
+    body = {"prompt": "a person dances", "duration": 9.8, "count": 4, "sampler": sampler}
+    start = 0.0
+    for event in engine.generate(body):
+        if event["event"] == "progress" and event["step"] == 2:
+            start = time.perf_counter()
+            engine.call("DELETE", f"/v1/jobs/{event['job']}")
+    return (time.perf_counter() - start) * 1e3
 
 
 def _zip_size() -> Row:
@@ -166,39 +191,19 @@ def _zip_size() -> Row:
     return Row.of(name, "MB", bar, [max(path.stat().st_size for path in zips) / 1e6])
 
 
-def _keyframes(repeat: int) -> Iterator[Row]:
-    """Retarget a clip of 300 frames onto the add-on's own character and write its keys."""
+def _keyframes(repeat: int, blender_python: str) -> Iterator[Row]:
+    """The add-on's own measurement, in a Python that has Blender: this package never imports bpy."""
     whole_name, whole_bar = "retarget + keyframes, 300 frames", 100.0
     keys_name, keys_bar = "keyframes alone, 300 frames", 30.0
+    command = [blender_python, "-m", "blender_addon.bench", str(repeat)]
     try:
-        import bpy
-
-        from blender_addon import keyframes, rig
-        from blender_addon.character.build import add_character
-        from blender_addon.retarget import solver
-    except ImportError as error:
-        yield Row(whole_name, "ms", whole_bar, note=f"{error}; run it with a Python that has bpy")
-        yield Row(keys_name, "ms", keys_bar, note=f"{error}; run it with a Python that has bpy")
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+        figures = json.loads(done.stdout.strip().splitlines()[-1])
+    except (OSError, ValueError, IndexError, subprocess.TimeoutExpired):
+        note = f"{Path(blender_python).name} has no bpy, or no blender_addon here; see --blender-python"
+        yield Row(whole_name, "ms", whole_bar, note=note)
+        yield Row(keys_name, "ms", keys_bar, note=note)
         return
-    from motion_engine import quaternion as quat
-    from motion_engine.motion import Motion
-
-    random = np.random.default_rng(0)
-    swing = np.cumsum(random.normal(0, 0.02, (300, 22, 3)), axis=0)
-    root = np.cumsum(random.normal(0, 0.01, (300, 3)), axis=0) + np.array([0.0, 0.94, 0.0])
-    motion = Motion.from_rotations(quat.from_axis_angle(swing), root, 30.0, {"prompt": "bench"})
-    target = add_character(bpy.context)
-    rest = rig.read_rest(target, rig.check(target))
-    whole: list[float] = []
-    keys: list[float] = []
-    for _ in range(repeat):
-        start = time.perf_counter()
-        channels = solver.solve(rest, motion)
-        solved = time.perf_counter()
-        keyframes.write_action(target, channels, "bench", 1, motion.provenance)
-        end = time.perf_counter()
-        whole.append((end - start) * 1e3)
-        keys.append((end - solved) * 1e3)
-    note = f"default character, Blender {bpy.app.version_string}"
-    yield Row.of(whole_name, "ms", whole_bar, whole, note)
-    yield Row.of(keys_name, "ms", keys_bar, keys, note)
+    note = f"default character, Blender {figures['blender']}"
+    yield Row.of(whole_name, "ms", whole_bar, figures["whole_ms"], note)
+    yield Row.of(keys_name, "ms", keys_bar, figures["keys_ms"], note)

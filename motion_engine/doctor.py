@@ -124,7 +124,8 @@ def _providers() -> Iterator[Finding]:
     import onnxruntime
 
     providers = onnxruntime.get_available_providers()
-    names = ", ".join(name.removesuffix("ExecutionProvider") for name in providers)
+    local = [name.removesuffix("ExecutionProvider") for name in providers if not name.startswith("Azure")]
+    names = ", ".join(local)
     if "CPUExecutionProvider" in providers:
         yield Finding("devices", "ok", names)
     else:

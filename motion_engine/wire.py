@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import math
 from typing import Any
 
@@ -43,7 +42,7 @@ def decode_array(value: dict[str, Any]) -> NDArray[Any]:
         dtype = DTYPES[value["dtype"]]
         shape = tuple(int(length) for length in value["shape"])
         data = base64.b64decode(value["data"], validate=True)
-    except (KeyError, TypeError, binascii.Error) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"Not an encoded array: {error!r}.") from None
     if min(shape, default=0) < 0 or len(data) != math.prod(shape) * dtype.itemsize:
         raise ValueError(f"An array of shape {shape} does not fit {len(data)} bytes of {value['dtype']}.")

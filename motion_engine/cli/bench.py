@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from dataclasses import asdict
 
 from motion_engine.cli.options import BACKENDS, positive_int
@@ -19,6 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bundle", metavar="NAME", help="measure this model bundle")
     parser.add_argument("--device", default="cpu", help="measure this device (default: cpu)")
     parser.add_argument("--backend", choices=BACKENDS, default="onnx", help="default: onnx")
+    parser.add_argument(
+        "--blender-python", default=sys.executable, metavar="PATH",
+        help="a Python that has bpy, for the rows about keyframes (default: this one)",
+    )  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -26,7 +31,9 @@ def run(arguments: argparse.Namespace) -> int:
     from motion_engine.bench import format_row, measure
 
     rows = []
-    for row in measure(arguments.repeat, arguments.bundle, arguments.device, arguments.backend):
+    for row in measure(
+        arguments.repeat, arguments.bundle, arguments.device, arguments.backend, arguments.blender_python
+    ):
         rows.append(row)
         if not arguments.json:
             print(format_row(row), flush=True)

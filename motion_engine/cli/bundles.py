@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 HELP = "list the installed model bundles"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the command."""
-    parser.add_argument("--dir", metavar="FOLDER", help="look here instead of the usual place")
+    parser.add_argument("--dir", type=Path, metavar="FOLDER", help="look here instead of the usual place")
 
 
 def run(arguments: argparse.Namespace) -> int:
