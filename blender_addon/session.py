@@ -155,7 +155,10 @@ class Session:
                 return
             case engine.Ready(health):
                 self.health = health
-                if self.task is None and self.status.kind == "INFO":
+                problem = health.get("error")
+                if self.task is None and problem:
+                    self.status = Status("ERROR", f"{problem['message']} {problem['fix']}", (_RESTART, _OPEN_LOG))
+                elif self.task is None and self.status.kind == "INFO" and not self.status.text.startswith("Cancel"):
                     self.status = Status("INFO", "The engine is ready.")
                 return
         task = self.task

@@ -10,6 +10,9 @@ from mathutils import Vector
 from . import body
 
 NAME = "Mannequin"
+SPACING = 1.5
+"""Metres between characters that would stand in one another."""
+
 _COLOURS = {body.SHELL: ("Mannequin Shell", (0.74, 0.71, 0.67, 1.0), 0.42),
             body.JOINT: ("Mannequin Joint", (0.055, 0.075, 0.105, 1.0), 0.38)}  # fmt: skip
 
@@ -27,13 +30,23 @@ def add_character(context: bpy.types.Context) -> bpy.types.Object:
         collection = context.scene.collection
     rig = _armature(collection)
     mesh = _mesh_object(rig, collection)
-    rig.location = context.scene.cursor.location
+    rig.location = _free_place(context, rig)
     for other in context.view_layer.objects:
         other.select_set(False)
     for made in (rig, mesh):
         made.select_set(made is rig)
     context.view_layer.objects.active = rig
     return rig
+
+
+def _free_place(context: bpy.types.Context, rig: bpy.types.Object) -> Vector:
+    """The 3D cursor, or the next free place to its right when another armature stands there."""
+    place = Vector(context.scene.cursor.location)
+    others = [other.matrix_world.translation for other in context.scene.objects
+              if other.type == "ARMATURE" and other != rig]  # fmt: skip
+    while any((other - place).length < SPACING / 2 for other in others):
+        place.x += SPACING
+    return place
 
 
 def _armature(collection: bpy.types.Collection) -> bpy.types.Object:

@@ -30,13 +30,14 @@ _numbers = itertools.count(1)
 
 @dataclass
 class Job:
-    """A request on its way. The thread owns ``stream`` and ``engine_id``."""
+    """A request on its way. All but ``cancelled`` belongs to the thread."""
 
     body: dict[str, Any]
     number: int = field(default_factory=lambda: next(_numbers))
     cancelled: threading.Event = field(default_factory=threading.Event)
     stream: client.Stream | None = None
     engine_id: str | None = None
+    retried: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Starting:
 
 @dataclass(frozen=True)
 class Ready:
-    """The engine listens; ``health`` is its own report."""
+    """The engine has loaded its model, or failed to; ``health`` is its own report."""
 
     health: dict[str, Any]
 
@@ -116,6 +117,7 @@ class Worker:
         self._inbox: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._process: EngineProcess | None = None
         self._stopping = threading.Event()
+        self._reported = False
         self._thread = threading.Thread(target=self._run, name="motion-prompt-worker", daemon=True)
         self._thread.start()
         atexit.register(self.stop)
@@ -185,8 +187,10 @@ class Worker:
             return
         if address is None or job.cancelled.is_set():
             self._say(job, Stopped())
-        elif job.body:
-            self._generate(job, address)
+        else:
+            if job.body:
+                self._generate(job, address)
+            self._report(job, address)
 
     def _address(self, job: Job, reason: str = "") -> Address | None:
         """Address of a living engine, started now when there is none; None when cancelled meanwhile."""
@@ -199,10 +203,23 @@ class Worker:
             self._say(job, Starting(reason))
             self._process = process = EngineProcess(self._launch(), self.log)
         address = process.wait_until_listening(lambda: job.cancelled.is_set() or self._stopping.is_set())
-        if address is not None:
-            with contextlib.suppress(OSError, http.client.HTTPException, client.ReplyError):
-                self._say(job, Ready(client.health(address)))
+        self._reported = False
         return address
+
+    def _report(self, job: Job, address: Address) -> None:
+        """Pass the engine's own report on, once its model is loaded; another job in the inbox goes first."""
+        while not self._reported and not self._stopping.is_set():
+            try:
+                health = client.health(address)
+            except (OSError, http.client.HTTPException, client.ReplyError):
+                return
+            self._reported = health["status"] != "loading"
+            if self._reported:
+                self._say(job, Ready(health))
+            elif not self._inbox.empty():
+                return
+            else:
+                time.sleep(0.1)
 
     def _generate(self, job: Job, address: Address) -> None:
         finished = False
@@ -225,6 +242,11 @@ class Worker:
             return
         if job.cancelled.is_set() or self._stopping.is_set():
             self._say(job, Stopped())
+        elif job.engine_id is None and not job.retried:
+            job.retried = True  # it had died, unnoticed, before it heard of the job
+            if self._process is not None:
+                self._process.wait(1.0)
+            self._work(job)
         else:
             self._explain_break(job)
 

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The add-on registered in the bpy module, a fresh file for each test, the real engine where one is asked for.
+
+Without the bpy module every test file here skips itself.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+
+@pytest.fixture(scope="session")
+def registered() -> Iterator[None]:
+    import blender_addon
+
+    blender_addon.register()
+    yield
+    blender_addon.unregister()
+
+
+@pytest.fixture
+def scene(registered: None) -> Iterator[Any]:
+    """An empty file with the add-on's settings at their defaults."""
+    import bpy
+    from blender_addon.session import session
+
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    session.health = {}
+    yield bpy.context.scene
+    session.cancel()
+    session.unplaced = None
+
+
+@pytest.fixture
+def engine(scene: Any) -> None:
+    """The engine itself, started by the add-on at the first job and kept for the next test."""
+    from motion_engine.bundle import list_bundles
+
+    if not any(bundle.ok for bundle in list_bundles()):
+        pytest.skip("no model bundle here")
+
+
+@pytest.fixture
+def run() -> Callable[..., None]:
+    """Pump until the task is over, or until a condition holds."""
+    from blender_addon.session import pump, session
+
+    def run_until(condition: Callable[[], bool] | None = None, seconds: float = 120.0) -> None:
+        deadline = time.monotonic() + seconds
+        while pump() and not (condition is not None and condition()):
+            assert time.monotonic() < deadline, f"still running: {session.activity}, {session.progress:.2f}"
+            time.sleep(0.005)
+
+    return run_until
