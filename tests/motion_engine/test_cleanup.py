@@ -11,7 +11,7 @@ from motion_engine.quality import quality
 
 
 def sliding() -> Motion:
-    """A standing body that drifts forward at 0.3 m/s on bent knees, 3 cm over the floor, both feet marked as planted."""
+    """A standing body on bent knees that sways over its feet, 3 cm over the floor, both feet marked as planted."""
     still = standing(60)
     rotations = still.rotations.astype(float)
     bend = 0.25

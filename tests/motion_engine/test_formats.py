@@ -41,14 +41,18 @@ def test_unknown_suffix_names_the_known_ones(tmp_path):
         formats.save(swinging(), tmp_path / "clip.mp3")
 
 
+ONE_JOINT = "HIERARCHY\nROOT a\n{\nOFFSET 0 0 0\nCHANNELS 3 Zrotation Xrotation Yrotation\n}\nMOTION\n"
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
         ("hello", "no MOTION"),
-        ("HIERARCHY\nROOT a\n{\nOFFSET 0 0 0\nCHANNELS 3 Zrotation Xrotation Yrotation\n}\nMOTION\nFrames: 2\nFrame Time: 0.05\n1 2 3\n", "damaged"),
-        ("HIERARCHY\nROOT a\n{\nOFFSET 0 0 0\nCHANNELS 3 Zrotation Xrotation Yrotation\n}\nMOTION\nFrames: 1\nFrame Time: 0.05\n1 nan 3\n", "NaN"),
+        (ONE_JOINT + "Frames: 2\nFrame Time: 0.05\n1 2 3\n", "damaged"),
+        (ONE_JOINT + "Frames: 1\nFrame Time: 0.05\n1 nan 3\n", "NaN"),
+        (ONE_JOINT + "Frames: many\n", "damaged"),
     ],
-)  # fmt: skip
+)
 def test_damaged_bvh_is_refused_with_its_name(tmp_path, content, sentence):
     (tmp_path / "bad.bvh").write_text(content)
     with pytest.raises(ValueError, match=rf"bad\.bvh.*{sentence}"):

@@ -130,11 +130,17 @@ def _body_axes(rest: Array, index: dict[str, int]) -> Array:
     def bone(joint: str, child: str) -> Array:
         return rest[index[child]] - rest[index[joint]]
 
-    left = bone("left_shoulder", "left_elbow") - bone("right_shoulder", "right_elbow")
-    up: Array = -bone("left_hip", "left_knee") - bone("right_hip", "right_knee")
-    up = np.eye(3)[np.argmax(np.abs(up))] * np.sign(up[np.argmax(np.abs(up))])
-    left_axis: Array = quat.normalize(left - up * (left @ up))
-    return quat.from_matrix(np.stack([left_axis, up, np.cross(left_axis, up)]))
+    left = _snap(bone("left_shoulder", "left_elbow") - bone("right_shoulder", "right_elbow"))
+    up = _snap(-bone("left_hip", "left_knee") - bone("right_hip", "right_knee"))
+    if left @ up:
+        raise ValueError("the T-pose is none: arms and legs point the same way")
+    return quat.from_matrix(np.stack([left, up, np.cross(left, up)]))
+
+
+def _snap(direction: Array) -> Array:
+    """Nearest coordinate axis, as a unit vector."""
+    axis = int(np.argmax(np.abs(direction)))
+    return np.eye(3)[axis] * np.sign(direction[axis])
 
 
 def _square_up_trunk(turned: Array, rest: Array) -> Array:
