@@ -104,6 +104,13 @@ def main() -> None:
         blender.wait(finished, 120, "the batch")
         blender.click(left + 60, top + BATCH_HEADER)
         photographer.take("batch.jpg")
+
+        photographer.order(
+            "bpy.context.preferences.active_section = 'EXTENSIONS'\n"
+            "bpy.context.window_manager.extension_search = 'motion'\n"
+            "bpy.ops.screen.userpref_show('INVOKE_DEFAULT')"
+        )
+        photographer.take("preferences.jpg")
     finally:
         blender.close()
 
