@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import bpy
+
 from motion_engine.motion import Motion
 
 from . import keyframes, rig
@@ -82,7 +83,9 @@ def numbered(name: str, number: int) -> str:
     """``name`` with a number that survives the limit on the length of names."""
     suffix = f" {number}"
     room = keyframes.NAME_BYTES - len(suffix)
-    return keyframes.action_name(name).encode("utf-8")[:room].decode("utf-8", errors="ignore").rstrip() + suffix
+    return (
+        keyframes.action_name(name).encode("utf-8")[:room].decode("utf-8", errors="ignore").rstrip() + suffix
+    )
 
 
 def _target(place: Place) -> bpy.types.Object:

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import numpy as np
-from motion_engine import quaternion as quat
 from numpy.typing import NDArray
+
+from motion_engine import quaternion as quat
 
 Array = NDArray[np.floating]
 

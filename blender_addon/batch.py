@@ -7,6 +7,7 @@ from pathlib import Path
 
 import bpy
 from bpy.props import StringProperty
+
 from motion_engine.batch import BatchError, BatchItem, decode_batch, parse_batch
 
 from .operators import place_for, refuse

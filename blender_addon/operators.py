@@ -151,7 +151,9 @@ class MOTION_PROMPT_OT_open_log(bpy.types.Operator):
         if not path.is_file():
             self.report({"INFO"}, "The engine has not written anything yet.")
             return {"CANCELLED"}
-        text = bpy.data.texts.get("Motion Prompt Engine Log") or bpy.data.texts.new("Motion Prompt Engine Log")
+        text = bpy.data.texts.get("Motion Prompt Engine Log") or bpy.data.texts.new(
+            "Motion Prompt Engine Log"
+        )
         text.from_string(path.read_text(encoding="utf-8", errors="replace"))
         show_text(context, text)
         return {"FINISHED"}

@@ -31,8 +31,7 @@ class MOTION_PROMPT_PT_main(_MotionPanel, bpy.types.Panel):
             session.warm()
         settings = context.scene.motion_prompt
         layout = self.layout
-        layout.prop(settings, "prompt", text="", icon="GREASEPENCIL", placeholder="a person walks forward") \
-            if bpy.app.version >= (4, 3, 0) else layout.prop(settings, "prompt", text="")
+        layout.prop(settings, "prompt", text="", placeholder="a person walks forward")
         column = layout.column(align=True)
         column.prop(settings, "duration")
         row = column.row(align=True)

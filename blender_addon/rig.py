@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 from mathutils import Matrix
+
 from motion_engine import skeleton
 
 from . import rig_maps
@@ -59,12 +60,17 @@ def check(target: bpy.types.Object) -> rig_maps.Mapping:
     UserError
         With the sentence and the buttons for the user.
     """
-    choose = Fix("Use the Default Character", "motion_prompt.generate", {"new_character": True}, "ARMATURE_DATA")
+    choose = Fix(
+        "Use the Default Character", "motion_prompt.generate", {"new_character": True}, "ARMATURE_DATA"
+    )
     if target.library is not None:
         raise UserError(
             f"'{target.name}' is linked from another file, so it cannot be animated here. "
             "Make a library override of it first.",
-            [Fix("Make Library Override", "object.make_override_library", {}, "LIBRARY_DATA_OVERRIDE"), choose],
+            [
+                Fix("Make Library Override", "object.make_override_library", {}, "LIBRARY_DATA_OVERRIDE"),
+                choose,
+            ],
         )
     if target.override_library is not None and target.override_library.is_system_override:
         raise UserError(
@@ -76,7 +82,9 @@ def check(target: bpy.types.Object) -> rig_maps.Mapping:
             [Fix("Leave Edit Mode", "object.mode_set", {"mode": "OBJECT"}, "OBJECT_DATAMODE")],
         )
     if target.animation_data is not None and target.animation_data.use_tweak_mode:
-        raise UserError(f"'{target.name}' is being edited in the NLA. Leave the strip's tweak mode (Tab) first.")
+        raise UserError(
+            f"'{target.name}' is being edited in the NLA. Leave the strip's tweak mode (Tab) first."
+        )
     parents = {bone.name: bone.parent.name if bone.parent else None for bone in target.data.bones}
     try:
         return rig_maps.map_bones(parents)

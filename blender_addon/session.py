@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import bpy
+
 from motion_engine.motion import Motion
 
 from . import apply
@@ -157,8 +158,14 @@ class Session:
                 self.health = health
                 problem = health.get("error")
                 if self.task is None and problem:
-                    self.status = Status("ERROR", f"{problem['message']} {problem['fix']}", (_RESTART, _OPEN_LOG))
-                elif self.task is None and self.status.kind == "INFO" and not self.status.text.startswith("Cancel"):
+                    self.status = Status(
+                        "ERROR", f"{problem['message']} {problem['fix']}", (_RESTART, _OPEN_LOG)
+                    )
+                elif (
+                    self.task is None
+                    and self.status.kind == "INFO"
+                    and not self.status.text.startswith("Cancel")
+                ):
                     self.status = Status("INFO", "The engine is ready.")
                 return
         task = self.task

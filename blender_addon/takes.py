@@ -43,7 +43,7 @@ def set_active(settings: Any, index: int) -> None:
 class MOTION_PROMPT_UL_takes(bpy.types.UIList):
     """The Actions that were generated for the selected armature."""
 
-    def draw_item(  # type: ignore[override]
+    def draw_item(
         self, context: bpy.types.Context, layout: bpy.types.UILayout, data: Any, item: bpy.types.Action,
         icon: int, active_data: Any, active_property: str, index: int = 0, flt_flag: int = 0,
     ) -> None:  # fmt: skip

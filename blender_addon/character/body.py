@@ -11,8 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from motion_engine import skeleton
 from numpy.typing import NDArray
+
+from motion_engine import skeleton
 
 from ..axes import to_blender
 
@@ -54,13 +55,13 @@ class Surface:
     Attributes
     ----------
     vertices : list of (n, 3) arrays
-    faces : list of vertex index tuples
+    faces : list of lists of vertex indices
     materials : list of int, one a face
     weights : bone name -> list of (vertex indices, weights)
     """
 
     vertices: list[Array] = field(default_factory=list)
-    faces: list[tuple[int, ...]] = field(default_factory=list)
+    faces: list[list[int]] = field(default_factory=list)
     materials: list[int] = field(default_factory=list)
     weights: dict[str, list[tuple[NDArray[np.intp], Array]]] = field(default_factory=dict)
 
@@ -70,19 +71,12 @@ class Surface:
         self.vertices.append(points)
         n_rings = (len(points) - 2) // ring
         last = base + len(points) - 1
-        step = np.arange(ring)
-        following = (step + 1) % ring
-        faces: list[tuple[int, ...]] = []
-        first = base + 1
-        faces += [(base, first + int(b), first + int(a)) for a, b in zip(step, following, strict=True)]
-        for row in range(n_rings - 1):
-            low, high = base + 1 + row * ring, base + 1 + (row + 1) * ring
-            faces += [
-                (low + int(a), low + int(b), high + int(b), high + int(a))
-                for a, b in zip(step, following, strict=True)
-            ]
-        top = base + 1 + (n_rings - 1) * ring
-        faces += [(last, top + int(a), top + int(b)) for a, b in zip(step, following, strict=True)]
+        rows = base + 1 + np.arange(n_rings * ring).reshape(n_rings, ring)
+        turned = np.roll(rows, -1, axis=1)
+        walls = np.stack([rows[:-1], turned[:-1], turned[1:], rows[1:]], axis=-1).reshape(-1, 4)
+        bottom = np.stack([np.full(ring, base), turned[0], rows[0]], axis=-1)
+        top = np.stack([np.full(ring, last), rows[-1], turned[-1]], axis=-1)
+        faces = [*bottom.tolist(), *walls.tolist(), *top.tolist()]
         self.faces += faces
         self.materials += [material] * len(faces)
         indices = np.arange(base, base + len(points))
@@ -145,9 +139,13 @@ def loft(
     table = np.array(stations, dtype=float)
     at = np.linspace(table[0, 0], table[-1, 0], rows)
     profile = np.column_stack([at, _smooth(table[:, 0], table[:, 1:], at)])
-    turn = np.linspace(0.0, np.pi / 2, 6)[1:-1]
-    start = np.array([profile[0] * (1, np.sin(a), np.sin(a), 1) - (caps[0] * np.cos(a), 0, 0, 0) for a in turn])
-    end = np.array([profile[-1] * (1, np.cos(a), np.cos(a), 1) + (caps[1] * np.sin(a), 0, 0, 0) for a in turn])
+    turn = np.linspace(0.0, np.pi / 2, 8)[1:-1]
+    start = np.array(
+        [profile[0] * (1, np.sin(a), np.sin(a), 1) - (caps[0] * np.cos(a), 0, 0, 0) for a in turn]
+    )
+    end = np.array(
+        [profile[-1] * (1, np.cos(a), np.cos(a), 1) + (caps[1] * np.sin(a), 0, 0, 0) for a in turn]
+    )
     profile = np.concatenate([start, profile, end])
     angle = np.linspace(0.0, 2 * np.pi, ring, endpoint=False)
     cos, sin = np.cos(angle), np.sin(angle)
@@ -181,15 +179,16 @@ UP = np.array([0.0, 0.0, 1.0])
 def _trunk(surface: Surface, heads: Array) -> None:
     """Head, neck, chest, waist and pelvis."""
     upright = _frame(UP, FRONT)
-    head, neck, spine3, spine2, spine1, pelvis = (heads[i] for i in (15, 12, 9, 6, 3, 0))
+    head, neck, spine3, spine1, pelvis = (heads[i] for i in (15, 12, 9, 3, 0))
     surface.add(
         loft(head, upright, [
-            (-0.048, 0.034, 0.030, 0.058), (-0.030, 0.050, 0.055, 0.036), (0.0, 0.062, 0.078, 0.018),
-            (0.045, 0.072, 0.093, 0.006), (0.095, 0.078, 0.099, -0.002), (0.140, 0.074, 0.095, -0.006),
-            (0.172, 0.058, 0.076, -0.008),
-        ], ring=32, rows=22, caps=(0.012, 0.032), power=2.15),
+            (-0.050, 0.030, 0.026, 0.056), (-0.032, 0.046, 0.050, 0.036), (0.0, 0.061, 0.078, 0.016),
+            (0.045, 0.072, 0.094, 0.006), (0.090, 0.078, 0.100, 0.0), (0.125, 0.076, 0.097, -0.002),
+            (0.150, 0.066, 0.085, -0.003),
+        ], ring=32, rows=24, caps=(0.012, 0.046), power=2.1),
         32, SHELL, {"head": 1.0},
     )  # fmt: skip
+    _visor(surface, head)
     neck_axis = head - neck
     length = float(np.linalg.norm(neck_axis))
     surface.add(
@@ -224,6 +223,16 @@ def _trunk(surface: Surface, heads: Array) -> None:
             (pelvis[2] + 0.075, 0.122, 0.088, 0.002),
         ], ring=36, rows=16, caps=(0.022, 0.018), power=2.3),
         36, SHELL, {"pelvis": 1.0},
+    )  # fmt: skip
+
+
+def _visor(surface: Surface, head: Array) -> None:
+    """A dark band before the eyes, so that one sees where the character looks."""
+    surface.add(
+        loft(head, _frame(UP, FRONT), [
+            (0.064, 0.0600, 0.0530, 0.0515), (0.082, 0.0655, 0.0535, 0.0510), (0.100, 0.0665, 0.0530, 0.0505),
+        ], ring=32, rows=6, caps=(0.009, 0.009), power=2.0),
+        32, JOINT, {"head": 1.0},
     )  # fmt: skip
 
 
@@ -267,7 +276,9 @@ def _foot(surface: Surface, ankle: Array, toe: Array, side: str) -> None:
             rows=16, caps=caps, power=2.6,
         )  # fmt: skip
         # press the underside flat, as a shoe
-        points[:, 2] = np.where(points[:, 2] < 0.012, 0.006 + (points[:, 2] - 0.012) * 0.5, points[:, 2] - 0.0)
+        points[:, 2] = np.where(
+            points[:, 2] < 0.012, 0.006 + (points[:, 2] - 0.012) * 0.5, points[:, 2] - 0.0
+        )
         points[:, 2] = np.maximum(points[:, 2], 0.0)
         return points
 
@@ -289,7 +300,7 @@ def _foot(surface: Surface, ankle: Array, toe: Array, side: str) -> None:
 def _arm(surface: Surface, heads: Array, side: str, collar: int) -> None:
     shoulder, elbow, wrist = heads[collar + 3], heads[collar + 5], heads[collar + 7]
     knuckles = heads[collar + 9]
-    base = heads[collar] * (0.55, 1.0, 1.0) + (0.0, 0.0, 0.0)
+    base = heads[collar] * (0.55, 1.0, 1.0)
     _limb(surface, base, shoulder, FRONT, f"{side}_collar", [
         (0.0, 0.052, 0.060, 0.0), (0.5, 0.052, 0.058, 0.0), (0.92, 0.046, 0.052, 0.0),
     ], (0.03, 0.03))  # fmt: skip
@@ -331,7 +342,9 @@ def _hand(surface: Surface, wrist: Array, knuckles: Array, side: str) -> None:
     thumb = wrist + axis * 0.026 + front * 0.022 - thick * 0.002
     joint = thumb + front * 0.030 + axis * 0.026 - thick * 0.010
     _finger(surface, thumb, joint, 0.0125, 0.0108, f"{side}_wrist")
-    _finger(surface, joint, joint + front * 0.012 + axis * 0.030 - thick * 0.006, 0.0108, 0.0088, f"{side}_wrist")
+    _finger(
+        surface, joint, joint + front * 0.012 + axis * 0.030 - thick * 0.006, 0.0108, 0.0088, f"{side}_wrist"
+    )
 
 
 def _finger(surface: Surface, start: Array, end: Array, first: float, last: float, bone: str) -> None:

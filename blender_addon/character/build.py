@@ -64,7 +64,7 @@ def _armature(collection: bpy.types.Collection) -> bpy.types.Object:
     try:
         heads = body.bone_heads()
         tails = body.bone_tails(heads)
-        bones = []
+        bones: list[bpy.types.EditBone] = []
         for name, parent, head, tail in zip(body.BONE_NAMES, body.BONE_PARENTS, heads, tails, strict=True):
             bone = data.edit_bones.new(name)
             bone.head, bone.tail = Vector(head), Vector(tail)

@@ -66,7 +66,9 @@ def engine_launch(python: str = "", bundle: str = "") -> Launch:
     bundle : name of the model to load first; empty for the default.
     """
     chosen = os.environ.get(PYTHON_VARIABLE, "") or python
-    environment = {k: v for k, v in os.environ.items() if k not in {"PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP"}}
+    environment = {
+        k: v for k, v in os.environ.items() if k not in {"PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP"}
+    }
     folders = import_folders()
     if chosen:
         folders = folders[:1]  # the engine itself; compiled packages belong to this interpreter only

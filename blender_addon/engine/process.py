@@ -8,7 +8,6 @@ import json
 import queue
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -44,7 +43,7 @@ class EngineProcess:
     def __init__(self, launch: Launch, log: Path) -> None:
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
-        flags = subprocess.CREATE_NO_WINDOW if sys.platform == "win32" else 0
+        flags = getattr(subprocess, "CREATE_NO_WINDOW", 0)
         try:
             with log.open("wb") as errors:
                 self._process = subprocess.Popen(
@@ -52,7 +51,9 @@ class EngineProcess:
                     env=launch.environment, creationflags=flags,
                 )  # fmt: skip
         except OSError as error:
-            raise EngineStartError(f"The engine could not be started with {launch.command[0]}: {error}.") from None
+            raise EngineStartError(
+                f"The engine could not be started with {launch.command[0]}: {error}."
+            ) from None
         self.address: Address | None = None
         self._first_line: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         threading.Thread(target=self._read, name="motion-prompt-engine-output", daemon=True).start()

@@ -6,9 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+
 from motion_engine import quaternion as quat
 from motion_engine import skeleton
-from numpy.typing import NDArray
 
 Array = NDArray[np.floating]
 J = skeleton.JOINT

@@ -11,10 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+
 from motion_engine import quaternion as quat
 from motion_engine import skeleton
 from motion_engine.motion import Motion
-from numpy.typing import NDArray
 
 from . import feet
 from .channels import Channel, rotation_channel

@@ -81,9 +81,9 @@ def match(family: RigFamily, parents: dict[str, str | None]) -> tuple[dict[str, 
         by_key.setdefault(family.key(bone), bone)
     named = {}
     for joint, names in family.bones.items():
-        bone = next((by_key[name] for name in names if name in by_key), None)
-        if bone is not None:
-            named[joint] = bone
+        there = next((by_key[name] for name in names if name in by_key), None)
+        if there is not None:
+            named[joint] = there
     bones: dict[str, str] = {}
     misplaced: dict[str, str] = {}
     joint_of = {bone: joint for joint, bone in named.items()}

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import bpy
 import numpy as np
-from blender_addon.axes import to_blender
 from mathutils import Matrix, Vector
+
+from blender_addon.axes import to_blender
 from motion_engine import quaternion as quat
 from motion_engine import skeleton
 from motion_engine.motion import Motion

@@ -30,6 +30,7 @@ def registered() -> Iterator[None]:
 def scene(registered: None) -> Iterator[Any]:
     """An empty file with the add-on's settings at their defaults."""
     import bpy
+
     from blender_addon.session import session
 
     bpy.ops.wm.read_factory_settings(use_empty=True)

@@ -73,7 +73,12 @@ def test_cancel_keeps_what_is_made(engine, run, scene):
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
-    [(b"", "no prompt"), (b"# nothing\n", "no prompt"), (b"a | b\n", "Line 1"), (b"\xff\x00\xfa\x80walk", "UTF-8")],
+    [
+        (b"", "no prompt"),
+        (b"# nothing\n", "no prompt"),
+        (b"a | b\n", "Line 1"),
+        (b"\xff\x00\xfa\x80walk", "UTF-8"),
+    ],
 )
 def test_files_without_a_prompt(scene, tmp_path, content, sentence):
     path = tmp_path / "prompts.txt"

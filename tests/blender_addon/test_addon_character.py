@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -57,7 +59,7 @@ def test_faces_look_outwards():
     volume = 0.0
     for face in surface.faces:
         a = points[face[0]]
-        for second, third in zip(face[1:-1], face[2:], strict=True):
+        for second, third in itertools.pairwise(face[1:]):
             volume += np.dot(a, np.cross(points[second], points[third])) / 6
     assert 0.03 < volume < 0.12  # cubic metres, positive when the faces look outwards
 

@@ -10,9 +10,10 @@ import pytest
 
 bpy = pytest.importorskip("bpy")
 
-import blender_addon  # noqa: E402
 import psutil  # noqa: E402
 from addon_rigs import MIXAMO, a_pose, make_armature, rest_joints  # noqa: E402
+
+import blender_addon  # noqa: E402
 from blender_addon import headless  # noqa: E402
 from blender_addon.character.build import add_character  # noqa: E402
 from blender_addon.session import pump, session  # noqa: E402
@@ -32,7 +33,9 @@ def started(session=session):
 
 
 def counts():
-    return [len(getattr(bpy.data, kind)) for kind in ("objects", "actions", "armatures", "meshes", "materials")]
+    return [
+        len(getattr(bpy.data, kind)) for kind in ("objects", "actions", "armatures", "meshes", "materials")
+    ]
 
 
 def test_prompt_becomes_keys_on_a_new_character(engine, run, scene):
@@ -113,7 +116,9 @@ def test_same_seed_same_keys(engine, scene):
     from blender_addon.compat import action_curves
 
     for a, b in zip(action_curves(first), action_curves(second), strict=True):
-        assert [key.co.y for key in a.keyframe_points] == pytest.approx([key.co.y for key in b.keyframe_points])
+        assert [key.co.y for key in a.keyframe_points] == pytest.approx(
+            [key.co.y for key in b.keyframe_points]
+        )
 
 
 def test_progress_and_cancel_stop_the_computation(engine, run, scene):

@@ -9,6 +9,7 @@ import pytest
 bpy = pytest.importorskip("bpy")
 
 from addon_rigs import walk  # noqa: E402
+
 from blender_addon import apply, compat, keyframes, rig  # noqa: E402
 from blender_addon.character.build import add_character  # noqa: E402
 from blender_addon.retarget.channels import Channel  # noqa: E402

@@ -9,7 +9,9 @@ from pathlib import Path
 import motion_engine
 
 MANIFEST = tomllib.loads(
-    (Path(__file__).resolve().parents[2] / "blender_addon" / "blender_manifest.toml").read_text(encoding="utf-8")
+    (Path(__file__).resolve().parents[2] / "blender_addon" / "blender_manifest.toml").read_text(
+        encoding="utf-8"
+    )
 )
 
 

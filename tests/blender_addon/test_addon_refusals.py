@@ -8,6 +8,7 @@ import pytest
 bpy = pytest.importorskip("bpy")
 
 from addon_rigs import MIXAMO, make_armature, rest_joints  # noqa: E402
+
 from blender_addon.character.build import add_character  # noqa: E402
 from blender_addon.session import session  # noqa: E402
 
@@ -62,7 +63,7 @@ def test_linked_without_override(scene, tmp_path):
     library = str(tmp_path / "library.blend")
     bpy.ops.wm.save_as_mainfile(filepath=library)
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    with bpy.data.libraries.load(library, link=True) as (source, wanted):
+    with bpy.data.libraries.load(library, link=True) as (_, wanted):
         wanted.objects = ["Mannequin"]
     linked = bpy.data.objects["Mannequin"]
     bpy.context.scene.collection.objects.link(linked)

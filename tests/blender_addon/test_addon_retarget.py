@@ -10,16 +10,16 @@ import pytest
 
 bpy = pytest.importorskip("bpy")
 
+from addon_rigs import MIXAMO, NAMES, SMPL, a_pose, make_armature, rest_joints, walk, world_joints  # noqa: E402
+from mathutils import Matrix  # noqa: E402
+
 from blender_addon import keyframes, rig  # noqa: E402
 from blender_addon.axes import to_blender  # noqa: E402
 from blender_addon.character.build import add_character  # noqa: E402
 from blender_addon.retarget import solver  # noqa: E402
-from mathutils import Matrix  # noqa: E402
 from motion_engine import quaternion as quat  # noqa: E402
 from motion_engine import skeleton  # noqa: E402
 from motion_engine.motion import Motion  # noqa: E402
-
-from addon_rigs import MIXAMO, NAMES, SMPL, a_pose, make_armature, rest_joints, walk, world_joints  # noqa: E402
 
 PLAIN = {name: name for name in NAMES}
 CENTIMETRES_Y_UP = Matrix.Scale(100, 4) @ Matrix.Rotation(math.radians(-90), 4, "X")
@@ -128,7 +128,9 @@ def test_the_object_carries_the_motion(scene):
     at_origin = world_joints(target, PLAIN, motion.n_frames)
     target.matrix_world = Matrix.Translation((3, 2, 1)) @ Matrix.Rotation(2.0, 4, "Z")
     moved = world_joints(target, PLAIN, motion.n_frames)
-    expected = np.array([[target.matrix_world @ Matrix.Translation(p).translation for p in f] for f in at_origin])
+    expected = np.array(
+        [[target.matrix_world @ Matrix.Translation(p).translation for p in f] for f in at_origin]
+    )
     np.testing.assert_allclose(moved, expected, atol=1e-4)
 
 
@@ -149,9 +151,10 @@ def test_feet_land_on_any_proportions(scene, lengths):
     put(target, motion)
     got = world_joints(target, PLAIN, motion.n_frames)
     rest = skeleton.REST_JOINTS[:, 1] + skeleton.REST_PELVIS_HEIGHT
-    scale = np.linalg.norm(joints[[4, 5, 7, 8]] - joints[[1, 2, 4, 5]], axis=-1).sum() / np.linalg.norm(
-        skeleton.REST_OFFSETS[[4, 5, 7, 8]], axis=-1
-    ).sum()
+    scale = (
+        np.linalg.norm(joints[[4, 5, 7, 8]] - joints[[1, 2, 4, 5]], axis=-1).sum()
+        / np.linalg.norm(skeleton.REST_OFFSETS[[4, 5, 7, 8]], axis=-1).sum()
+    )
     for foot in (skeleton.FOOT_JOINTS[:2], skeleton.FOOT_JOINTS[2:]):
         source = (motion.joints[:, foot, 1] - rest[foot]).min(axis=-1)
         mine = (got[:, foot, 2] - joints[foot, 2]).min(axis=-1)
@@ -167,7 +170,9 @@ def test_feet_land_on_any_proportions(scene, lengths):
 
 def test_no_bone_bends_the_wrong_way_or_jumps(scene):
     """Neighbouring keys stay close on a body whose legs had to be re-bent."""
-    target = make_armature(PLAIN, rest_joints({"left_knee": 1.25, "right_knee": 0.8, "left_ankle": 0.8}), seed=8)
+    target = make_armature(
+        PLAIN, rest_joints({"left_knee": 1.25, "right_knee": 0.8, "left_ankle": 0.8}), seed=8
+    )
     motion = walk(80)
     for channel in solver.solve(rig.read_rest(target, rig.check(target)), motion):
         if channel.property == "rotation_quaternion":

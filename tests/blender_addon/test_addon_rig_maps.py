@@ -7,10 +7,10 @@ import pytest
 
 pytest.importorskip("bpy")
 
-from blender_addon.rig_maps import RigError, map_bones  # noqa: E402
-from motion_engine import skeleton  # noqa: E402
+from addon_rigs import MIXAMO, NAMES
 
-from addon_rigs import MIXAMO, NAMES  # noqa: E402
+from blender_addon.rig_maps import RigError, map_bones
+from motion_engine import skeleton
 
 
 def tree(name_of: dict[str, str]) -> dict[str, str | None]:
@@ -43,7 +43,7 @@ def test_rig_without_legs_is_named():
 
 
 def test_missing_bone_is_named():
-    with pytest.raises(RigError, match="lacks the left knee.*leftleg"):
+    with pytest.raises(RigError, match=r"lacks the left knee.*leftleg"):
         map_bones(tree({k: v for k, v in MIXAMO.items() if k != "left_knee"}))
 
 
