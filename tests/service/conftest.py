@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from motion_engine.bundle import list_bundles
+from motion_engine.cli import main
 from motion_engine.client import EngineProcess, start_engine
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -41,5 +42,22 @@ def command() -> Callable[..., subprocess.CompletedProcess[str]]:
         line = [sys.executable, "-m", "motion_engine", *map(str, arguments)]
         options = {"cwd": REPOSITORY, "capture_output": True, "text": True, "timeout": 120} | options
         return subprocess.run(line, check=False, **options)
+
+    return run
+
+
+@pytest.fixture
+def here(capsys: pytest.CaptureFixture[str]) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The same in this process: for the many requests that are refused at once."""
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        capsys.readouterr()
+        line = [str(argument) for argument in arguments]
+        try:
+            code = main(line)
+        except SystemExit as leaving:
+            code = int(leaving.code or 0)
+        out, err = capsys.readouterr()
+        return subprocess.CompletedProcess(line, code, out, err)
 
     return run

@@ -110,21 +110,21 @@ def test_command_reads_standard_input(command, tmp_path: Path, bundle_name: str)
     ],
 )
 def test_command_refuses_with_one_sentence(
-    command, tmp_path: Path, bundle_name: str, arguments: tuple[str, ...]
+    here, tmp_path: Path, bundle_name: str, arguments: tuple[str, ...]
 ):
     (tmp_path / "empty.txt").write_text("# nothing\n")
     (tmp_path / "binary.txt").write_bytes(b"\x89PNG\0\xff")
     (tmp_path / "good.txt").write_text("a person walks\n")
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign" / "manifest.json").write_text('{"name": "some web app"}')
-    done = command("batch", *(part.format(tmp=tmp_path) for part in arguments))
+    done = here("batch", *(part.format(tmp=tmp_path) for part in arguments))
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert done.stderr.count("\n") == 1 and done.stderr.startswith("motion-prompt batch: ")
     assert (tmp_path / "foreign" / "manifest.json").read_text() == '{"name": "some web app"}'
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_interrupted_batch_leaves_a_valid_manifest_and_goes_on(
     tmp_path: Path, bundle_name: str, number: signal.Signals
 ):
