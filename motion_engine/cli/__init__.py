@@ -33,7 +33,8 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name in COMMANDS:
         module = importlib.import_module(f"motion_engine.cli.{name}")
-        command = commands.add_parser(name, help=module.HELP, description=module.__doc__, allow_abbrev=False)
+        sentence = module.HELP[0].upper() + module.HELP[1:] + "."
+        command = commands.add_parser(name, help=module.HELP, description=sentence, allow_abbrev=False)
         module.add_arguments(command)
         command.set_defaults(run=module.run)
     return parser

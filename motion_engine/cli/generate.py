@@ -77,7 +77,8 @@ def run(arguments: argparse.Namespace) -> int:
             )
     if not arguments.quiet:
         device = f"{engine.bundle.name} on {engine.device}"
-        print(f"{len(motions)} motion(s) in {elapsed * 1e3:.0f} ms with {device}.", file=sys.stderr)
+        what = "1 motion" if len(motions) == 1 else f"{len(motions)} motions"
+        print(f"{what} in {elapsed * 1e3:.0f} ms with {device}.", file=sys.stderr)
     return 0
 
 

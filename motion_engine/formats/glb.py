@@ -161,7 +161,7 @@ def save(motion: Motion, path: str | Path) -> None:
     buffer = _Buffer()
     figure, first_joint = 1, 2
     nodes = [
-        gltf.Node(name="Armature", children=[figure, first_joint]),
+        gltf.Node(name="Armature", children=[first_joint]),
         gltf.Node(name="Figure", mesh=0, skin=0),
     ]
     for joint, name in enumerate(skeleton.JOINT_NAMES):
@@ -175,7 +175,7 @@ def save(motion: Motion, path: str | Path) -> None:
             version="2.0", generator=f"Motion Prompt {__version__}", extras={"provenance": motion.provenance}
         ),
         scene=0,
-        scenes=[gltf.Scene(nodes=[0])],
+        scenes=[gltf.Scene(nodes=[0, figure])],  # a skinned mesh follows its joints, not its parent
         nodes=nodes,
         meshes=[_mesh(buffer)],
         materials=[
