@@ -51,30 +51,33 @@ def write(place: Place, motions: Sequence[Motion], name: str, is_first: bool) ->
         If the armature is gone or cannot take keys; nothing has been changed then.
     """
     scene = bpy.data.scenes.get(place.scene) or bpy.context.scene
+    rate = scene.render.fps / scene.render.fps_base
     with window_context():
         target = _target(place)
         mapping = rig.check(target)
         rest = rig.read_rest(target, mapping)
-        rate = scene.render.fps / scene.render.fps_base
-        actions = []
-        for index, motion in enumerate(motions):
-            try:
+        actions: list[bpy.types.Action] = []
+        try:
+            for index, motion in enumerate(motions):
                 channels = solver.solve(rest, motion.resample(rate))
-            except ValueError as error:
-                raise UserError(f"'{target.name}': {error} Nothing was changed.") from None
-            title = name if len(motions) == 1 else numbered(name, index + 1)
-            actions.append(keyframes.write_action(target, channels, title, place.start, motion.provenance))
-        if is_first and actions:
-            try:
+                title = name if len(motions) == 1 else numbered(name, index + 1)
+                actions.append(
+                    keyframes.write_action(target, channels, title, place.start, motion.provenance)
+                )
+            if is_first:
                 keyframes.assign(target, actions[0])
-            except RuntimeError as error:
-                raise UserError(f"'{target.name}' could not be given the action: {error}") from None
+        except BaseException as error:
+            for action in actions:
+                bpy.data.actions.remove(action)
+            if isinstance(error, ValueError | RuntimeError):
+                raise UserError(f"'{target.name}': {error} Nothing was changed.") from None
+            raise
         names = [action.name for action in actions]
         frames = len(channels[0].values)
-        others = f", {len(actions) - 1} more takes kept" if len(actions) > 1 else ""
+        others = f" {len(actions) - 1} more under Takes." if len(actions) > 1 else ""
         report = (
-            f"'{names[0]}': frames {place.start} to {place.start + frames - 1} on {target.name} "
-            f"({mapping.family}, {len(mapping.bones)} bones){others}."
+            f"'{names[0]}' is on {target.name} ({mapping.family}), "
+            f"frames {place.start} to {place.start + frames - 1}.{others}"
         )
         return Result(names, report, replace(place, target=rig.Handle.of(target)))
 

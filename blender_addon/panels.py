@@ -44,23 +44,20 @@ class MOTION_PROMPT_PT_main(_MotionPanel, bpy.types.Panel):
 
 
 def _draw_buttons(layout: bpy.types.UILayout) -> None:
-    """Generate and Cancel keep their places; the bar comes in between while something runs."""
-    running = session.task is not None
-    row = layout.row(align=True)
+    """Generate, or the bar in its place while something runs, and Cancel; nothing else moves."""
+    task = session.task
+    row = layout.row(align=True).split(factor=0.72, align=True)
     row.scale_y = 1.5
-    generate = row.row(align=True)
-    generate.enabled = not running
-    generate.operator("motion_prompt.generate", icon="PLAY")
-    cancel = row.row(align=True)
-    cancel.enabled = running
-    cancel.operator("motion_prompt.cancel", text="", icon="X")
-    if running:
-        task = session.task
-        assert task is not None
+    if task is None:
+        row.operator("motion_prompt.generate", icon="PLAY")
+    else:
         text = session.activity
         if len(task.items) > 1:
             text = f"{task.at + 1} of {len(task.items)}: {text}"
-        layout.progress(factor=session.progress, type="BAR", text=text)
+        row.progress(factor=session.progress, type="BAR", text=text)
+    cancel = row.row(align=True)
+    cancel.enabled = task is not None
+    cancel.operator("motion_prompt.cancel", icon="X")
 
 
 def _draw_target(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -154,12 +151,14 @@ class MOTION_PROMPT_PT_batch(_MotionPanel, bpy.types.Panel):
 
 
 def redraw() -> None:
-    """Show what has changed in every 3D viewport."""
+    """Show what has changed in the sidebar of every 3D viewport; the viewport itself need not be drawn again."""
     manager = bpy.context.window_manager
     for window in manager.windows if manager is not None else ():
         for area in window.screen.areas:
             if area.type == "VIEW_3D":
-                area.tag_redraw()
+                for region in area.regions:
+                    if region.type == "UI":
+                        region.tag_redraw()
 
 
 CLASSES = (

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import queue
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -130,7 +131,7 @@ class Session:
 
     def set_status(self, status: Status) -> None:
         self.status = status
-        self._changed()
+        self.show()
 
     # --- forward -------------------------------------------------------------------------------------
 
@@ -146,7 +147,7 @@ class Session:
             self._take(number, event)
             changed = True
         if changed:
-            self._changed()
+            self.show()
         return self.task is not None
 
     def _take(self, number: int, event: engine.Event) -> None:
@@ -224,6 +225,10 @@ class Session:
             problem = error.status()
         except MemoryError:
             problem = Status("ERROR", "There is not enough memory to write the keys. Nothing was changed.")
+        except Exception as error:
+            # the timer must live on, and the user must see it
+            traceback.print_exc()
+            problem = Status("ERROR", f"The keys could not be written: {error}.")
         else:
             task.made += result.actions
             task.report = result.report
@@ -274,7 +279,8 @@ class Session:
         if task is not None and task.job is not None and self.worker is not None:
             self.worker.cancel(task.job)
 
-    def _changed(self) -> None:
+    def show(self) -> None:
+        """Have the interface drawn again."""
         for listener in self.on_change:
             listener()
 
@@ -299,7 +305,10 @@ _idle_ticks = 0
 def _tick() -> float | None:
     """Poll fast while a task runs; a while longer, slowly, for an engine that warms up; then not at all."""
     global _idle_ticks
-    if pump():
+    running = pump()
+    if running or _idle_ticks < 5:  # Blender moves the panels below only at the second drawing
+        session.show()
+    if running:
         _idle_ticks = 0
         return TICK_SECONDS
     _idle_ticks += 1

@@ -18,16 +18,8 @@ _COLOURS = {body.SHELL: ("Mannequin Shell", (0.74, 0.71, 0.67, 1.0), 0.42),
 
 
 def add_character(context: bpy.types.Context) -> bpy.types.Object:
-    """Add the default character at the 3D cursor, selected and active; returns its armature.
-
-    Raises
-    ------
-    RuntimeError
-        If the scene offers no collection that can be edited.
-    """
-    collection = context.collection or context.scene.collection
-    if collection.library is not None:
-        collection = context.scene.collection
+    """Add the default character at the 3D cursor, selected and active; returns its armature."""
+    collection = _open_collection(context)
     rig = _armature(collection)
     mesh = _mesh_object(rig, collection)
     rig.location = _free_place(context, rig)
@@ -37,6 +29,16 @@ def add_character(context: bpy.types.Context) -> bpy.types.Object:
         made.select_set(made is rig)
     context.view_layer.objects.active = rig
     return rig
+
+
+def _open_collection(context: bpy.types.Context) -> bpy.types.Collection:
+    """The active collection when one can add to it and see it, else the scene's own."""
+    layer = context.view_layer.active_layer_collection
+    collection = layer.collection
+    shut = layer.exclude or layer.hide_viewport or collection.hide_viewport or not layer.is_visible
+    if shut or collection.library is not None or collection.override_library is not None:
+        return context.scene.collection
+    return collection
 
 
 def _free_place(context: bpy.types.Context, rig: bpy.types.Object) -> Vector:

@@ -75,6 +75,18 @@ def test_a_second_one_stands_beside_the_first(scene):
     assert len(bpy.data.materials) == 2
 
 
+@pytest.mark.parametrize("shut", ["exclude", "hide_viewport"])
+def test_added_where_it_can_be_seen(scene, shut):
+    hidden = bpy.data.collections.new("Hidden")
+    scene.collection.children.link(hidden)
+    layer = bpy.context.view_layer.layer_collection.children["Hidden"]
+    bpy.context.view_layer.active_layer_collection = layer
+    setattr(layer, shut, True)
+    rig = add_character(bpy.context)
+    assert rig.visible_get()
+    assert rig.select_get()
+
+
 def test_added_while_another_object_is_in_edit_mode(scene):
     bpy.ops.object.armature_add()
     bpy.ops.object.mode_set(mode="EDIT")

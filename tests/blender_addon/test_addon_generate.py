@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 
 import pytest
@@ -96,6 +97,48 @@ def test_mesh_of_the_character_stands_for_its_armature(engine, run, scene):
     run()
     assert rig.animation_data.action.name == "a person jumps"
     assert len(bpy.data.armatures) == 1
+
+
+def test_library_override_takes_the_keys(engine, run, scene, tmp_path):
+    add_character(bpy.context)
+    library = str(tmp_path / "library.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=library)
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    with bpy.data.libraries.load(library, link=True) as (_, wanted):
+        wanted.objects = ["Mannequin"]
+    override = bpy.data.objects["Mannequin"].override_create(remap_local_usages=True)
+    bpy.context.scene.collection.objects.link(override)
+    override.select_set(True)
+    bpy.context.view_layer.objects.active = override
+    settings(prompt="a person walks")
+    bpy.ops.motion_prompt.generate()
+    run()
+    assert session.status.kind == "DONE", session.status
+    assert override.animation_data.action.name == "a person walks"
+    assert override.animation_data.action.library is None
+
+
+def test_keys_that_cannot_be_written_leave_nothing(engine, run, scene, monkeypatch):
+    target = add_character(bpy.context)
+    settings(prompt="a person walks", count=2)
+
+    def refuse(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("blender_addon.keyframes.assign", refuse)
+    bpy.ops.motion_prompt.generate()
+    run()
+    assert "not enough memory" in session.status.text
+    assert len(bpy.data.actions) == 0
+    assert target.animation_data is None or target.animation_data.action is None
+
+
+def test_engine_in_another_python(engine, scene, monkeypatch):
+    session.stop()
+    monkeypatch.setenv("MOTION_PROMPT_ENGINE_PYTHON", sys.executable)
+    headless.generate("a person walks", duration=1)
+    assert session.status.kind == "DONE"
+    session.stop()
 
 
 def test_one_undo_step(engine, run, scene):

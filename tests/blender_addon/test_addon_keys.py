@@ -114,3 +114,11 @@ def test_bone_names_with_quotes_and_backslashes(scene):
     keyframes.assign(target, keyframes.write_action(target, [channel], "n", 1, {}))
     scene.frame_set(2)
     assert target.pose.bones['he"a\\d'].location.x == pytest.approx(1.0)
+
+
+def test_bench_prints_its_figures(registered):
+    from blender_addon.bench import measure
+
+    figures = measure(1)
+    assert figures["blender"] == bpy.app.version_string
+    assert len(figures["whole_ms"]) == len(figures["keys_ms"]) == 1

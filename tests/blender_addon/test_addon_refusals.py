@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 bpy = pytest.importorskip("bpy")
 
 from addon_rigs import MIXAMO, make_armature, rest_joints  # noqa: E402
 
+import blender_addon  # noqa: E402
 from blender_addon.character.build import add_character  # noqa: E402
 from blender_addon.session import session  # noqa: E402
 
@@ -72,6 +76,28 @@ def test_linked_without_override(scene, tmp_path):
     text, fixes = refused()
     assert "linked from another file" in text
     assert "object.make_override_library" in fixes
+
+
+def test_nla_tweak_mode(scene):
+    target = add_character(bpy.context)
+    action = bpy.data.actions.new("strip")
+    data = target.animation_data_create()
+    strip = data.nla_tracks.new().strips.new("strip", 1, action)
+    strip.select = True
+    data.nla_tracks[0].select = True
+    data.nla_tracks.active = data.nla_tracks[0]
+    data.use_tweak_mode = True
+    if not data.use_tweak_mode:
+        pytest.skip("this Blender enters tweak mode only from its window")
+    assert "tweak mode" in refused()[0]
+
+
+def test_icons_exist_in_this_blender():
+    known = set(bpy.types.UILayout.bl_rna.functions["prop"].parameters["icon"].enum_items.keys())
+    for path in Path(blender_addon.__file__).parent.rglob("*.py"):
+        source = path.read_text(encoding="utf-8")
+        used = re.findall(r'icon="(\w+)"', source) + re.findall(r'Fix\([^)]*"(\w+)"\s*,?\s*\)', source)
+        assert set(used) <= known, path
 
 
 def test_script_that_sets_the_prompt_generates_nothing(scene):
