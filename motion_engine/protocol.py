@@ -238,7 +238,7 @@ def openapi() -> dict[str, Any]:
     _, definitions = models_json_schema(
         [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"
     )
-    schemas = definitions["$defs"]
+    schemas = _plain(definitions["$defs"])
     schemas["Event"] = {
         "description": "One line of a stream.",
         "oneOf": [_ref(model.__name__) for model in models if "event" in model.model_fields],
@@ -295,6 +295,22 @@ def openapi() -> dict[str, Any]:
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }  # fmt: skip
+
+
+def _plain(schema: Any) -> Any:
+    """A JSON schema without what one version of pydantic writes and another leaves out."""
+    if isinstance(schema, list):
+        return [_plain(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    plain = {key: _plain(value) for key, value in schema.items()}
+    if plain.get("additionalProperties") is True:
+        del plain["additionalProperties"]
+    if "const" in plain:
+        plain.pop("enum", None)
+    if len(plain.get("allOf", [])) == 1:
+        plain |= plain.pop("allOf")[0]
+    return plain
 
 
 def _ref(name: str) -> dict[str, str]:
