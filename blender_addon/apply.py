@@ -75,10 +75,8 @@ def write(place: Place, motions: Sequence[Motion], name: str, is_first: bool) ->
         names = [action.name for action in actions]
         frames = len(channels[0].values)
         others = f" {len(actions) - 1} more under Takes." if len(actions) > 1 else ""
-        report = (
-            f"'{names[0]}' is on {target.name} ({mapping.family}), "
-            f"frames {place.start} to {place.start + frames - 1}.{others}"
-        )
+        rig_name = target.name if mapping.family == "SMPL-X" else f"{target.name} ({mapping.family} rig)"
+        report = f"'{names[0]}' is on {rig_name}, frames {place.start} to {place.start + frames - 1}.{others}"
         return Result(names, report, replace(place, target=rig.Handle.of(target)))
 
 

@@ -12,6 +12,8 @@ from . import body
 NAME = "Mannequin"
 SPACING = 1.5
 """Metres between characters that would stand in one another."""
+ROOM = 4.0
+"""Metres from which on an object is taken for a floor or a room that characters stand in."""
 
 _COLOURS = {body.SHELL: ("Mannequin Shell", (0.74, 0.71, 0.67, 1.0), 0.42),
             body.JOINT: ("Mannequin Joint", (0.055, 0.075, 0.105, 1.0), 0.38)}  # fmt: skip
@@ -42,13 +44,26 @@ def _open_collection(context: bpy.types.Context) -> bpy.types.Collection:
 
 
 def _free_place(context: bpy.types.Context, rig: bpy.types.Object) -> Vector:
-    """The 3D cursor, or the next free place to its right when another armature stands there."""
+    """The 3D cursor, or the next place beside it where no other armature and no small object, as the cube of
+    a new file, stands in the way."""
     place = Vector(context.scene.cursor.location)
-    others = [other.matrix_world.translation for other in context.scene.objects
-              if other.type == "ARMATURE" and other != rig]  # fmt: skip
-    while any((other - place).length < SPACING / 2 for other in others):
+    others = [other for other in context.scene.objects if other != rig and other.visible_get()]
+    for _ in range(20):
+        if not any(_in_the_way(other, place) for other in others):
+            break
         place.x += SPACING
     return place
+
+
+def _in_the_way(other: bpy.types.Object, place: Vector) -> bool:
+    if other.type == "ARMATURE":
+        return (other.matrix_world.translation - place).length < SPACING / 2
+    if other.type != "MESH" or other.find_armature() is not None:
+        return False
+    corners = np.array([other.matrix_world @ Vector(corner) for corner in other.bound_box])
+    low, high = corners.min(axis=0) - place, corners.max(axis=0) - place
+    is_floor_or_room = (high - low)[:2].max() > ROOM
+    return not is_floor_or_room and bool((low < (0.2, 0.2, 1.6)).all() and (high > (-0.2, -0.2, 0.1)).all())
 
 
 def _armature(collection: bpy.types.Collection) -> bpy.types.Object:

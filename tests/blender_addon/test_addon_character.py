@@ -75,6 +75,18 @@ def test_a_second_one_stands_beside_the_first(scene):
     assert len(bpy.data.materials) == 2
 
 
+def test_stands_beside_the_cube_of_a_new_file_but_inside_a_room(scene):
+    bpy.ops.mesh.primitive_plane_add(size=20)
+    bpy.ops.mesh.primitive_cube_add(size=12)
+    assert add_character(bpy.context).location.x == 0
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.ops.mesh.primitive_cube_add(size=2)
+    bpy.context.view_layer.update()
+    rig = add_character(bpy.context)
+    assert rig.location.x > 1.2
+    assert rig.location.z == 0
+
+
 @pytest.mark.parametrize("shut", ["exclude", "hide_viewport"])
 def test_added_where_it_can_be_seen(scene, shut):
     hidden = bpy.data.collections.new("Hidden")
