@@ -77,6 +77,8 @@ def write(place: Place, motions: Sequence[Motion], name: str, is_first: bool) ->
         others = f" {len(actions) - 1} more under Takes." if len(actions) > 1 else ""
         rig_name = target.name if mapping.family == "SMPL-X" else f"{target.name} ({mapping.family} rig)"
         report = f"'{names[0]}' is on {rig_name}, frames {place.start} to {place.start + frames - 1}.{others}"
+        if target.data.pose_position == "REST":
+            report += " It does not show yet: the armature is set to Rest Position."
         return Result(names, report, replace(place, target=rig.Handle.of(target)))
 
 

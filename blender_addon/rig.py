@@ -38,8 +38,7 @@ class Handle:
 def selected_armature(context: bpy.types.Context) -> bpy.types.Object | None:
     """The armature the user means: the active one, that of the active mesh, or the only selected one."""
     active = context.view_layer.objects.active
-    candidates = [active] if active is not None and active.select_get() else []
-    candidates += [other for other in context.view_layer.objects if other.select_get() and other != active]
+    candidates = sorted(context.view_layer.objects.selected, key=lambda other: other != active)
     if active is not None and active.mode != "OBJECT" and active not in candidates:
         candidates.insert(0, active)
     for candidate in candidates:
@@ -113,7 +112,8 @@ def read_rest(target: bpy.types.Object, mapping: rig_maps.Mapping) -> RestRig:
         inherit=np.array([bone.bone.use_inherit_rotation for bone in bones]),
         modes=[bone.rotation_mode for bone in bones],
         root_parent=_carried(root),
-        root_location=_location_map(root),
+        mover=_mover(root).name,
+        mover_location=_location_map(root),
     )
 
 
@@ -125,17 +125,25 @@ def _carried(root: bpy.types.PoseBone) -> np.ndarray:
     return np.array(turn, dtype=float)
 
 
+def _mover(root: bpy.types.PoseBone) -> bpy.types.PoseBone:
+    """The bone whose location moves the pelvis bone: itself, or the next above that is not connected."""
+    while root.parent is not None and root.bone.use_connect:
+        root = root.parent
+    return root
+
+
 def _location_map(root: bpy.types.PoseBone) -> np.ndarray:
-    """Affine (4, 4) from location channels to the bone's head, by asking Blender where four locations land."""
-    bone = root.bone
+    """Affine (4, 4) from the mover's location to the pelvis bone's head: Blender says where four locations land."""
+    mover = _mover(root)
+    bone, above = mover.bone, mover.parent
     parent = {}
-    if root.parent is not None:
-        parent = {"parent_matrix": root.parent.matrix, "parent_matrix_local": root.parent.bone.matrix_local}
+    if above is not None:
+        parent = {"parent_matrix": above.matrix, "parent_matrix_local": above.bone.matrix_local}
     heads = []
     for location in ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)):
         posed = bone.convert_local_to_pose(Matrix.Translation(location), bone.matrix_local, **parent)
         heads.append(np.array(posed.translation, dtype=float))
     affine = np.eye(4)
     affine[:3, :3] = np.stack([head - heads[0] for head in heads[1:]], axis=-1)
-    affine[:3, 3] = heads[0]
+    affine[:3, 3] = heads[0] + np.array(root.head - mover.head, dtype=float)
     return affine

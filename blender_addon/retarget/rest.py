@@ -46,7 +46,8 @@ class RestRig:
     inherit : bool (n,), whether the bone takes its parent's rotation.
     modes : list of n str, Blender's rotation modes.
     root_parent : (4,) rotation, in armature space and relative to its rest, of what carries the pelvis bone.
-    root_location : (4, 4) affine map from the pelvis bone's location channels to its head in armature space.
+    mover : name of the bone whose location moves the pelvis bone, mostly itself.
+    mover_location : (4, 4) affine map from the mover's location to the pelvis bone's head in armature space.
     """
 
     names: list[str]
@@ -57,7 +58,8 @@ class RestRig:
     inherit: NDArray[np.bool_]
     modes: list[str]
     root_parent: Array
-    root_location: Array
+    mover: str
+    mover_location: Array
 
     def heads(self) -> Array:
         """(22, 3) rest positions of the joints, NaN where no bone is mapped."""

@@ -85,7 +85,7 @@ def solve(rig: RestRig, motion: Motion) -> list[Channel]:
     Returns
     -------
     list of Channel
-        The rotation of each mapped bone in its own rotation mode, and the location of the pelvis bone.
+        The rotation of each mapped bone in its own rotation mode, and the location of what moves the pelvis bone.
     """
     target = measure(rig)
     rotations = motion.rotations.astype(float)
@@ -96,9 +96,9 @@ def solve(rig: RestRig, motion: Motion) -> list[Channel]:
     )  # (T, 22, 4): A D
     pelvis = _plant(motion, source_turns, target, turns)
     channels = _rotations(rig, turns)
-    away = np.linalg.inv(rig.root_location)
+    away = np.linalg.inv(rig.mover_location)
     location = pelvis @ away[:3, :3].T + away[:3, 3]
-    return [Channel(rig.names[0], "location", location), *channels]
+    return [Channel(rig.mover, "location", location), *channels]
 
 
 def _plant(motion: Motion, source_turns: Array, target: Target, turns: Array) -> Array:

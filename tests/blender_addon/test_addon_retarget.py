@@ -121,6 +121,20 @@ def test_bones_that_do_not_inherit_rotation_or_local_location(scene):
     assert errors(target, PLAIN, motion).mean() < 1.0
 
 
+def test_pelvis_connected_to_its_parent_is_moved_by_the_parent(scene):
+    target = make_armature(PLAIN, rest_joints(), seed=9, under_root=True)
+    bpy.ops.object.mode_set(mode="EDIT")
+    bones = target.data.edit_bones
+    bones["root"].tail = bones["pelvis"].head
+    bones["pelvis"].use_connect = True
+    bpy.ops.object.mode_set(mode="OBJECT")
+    target.pose.bones["root"].rotation_quaternion = (0.9, 0.0, 0.3, 0.1)
+    bpy.context.view_layer.update()
+    motion = walk(20)
+    put(target, motion)
+    assert errors(target, PLAIN, motion).mean() < 1.0
+
+
 def test_the_object_carries_the_motion(scene):
     target = make_armature(PLAIN, rest_joints())
     motion = walk(20)
