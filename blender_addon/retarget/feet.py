@@ -83,7 +83,7 @@ def bend_leg(
     ----------
     thigh, shin : (T, 3) from hip to knee and from knee to ankle as posed.
     thigh_turn, shin_turn : (T, 4) rotations that posed them.
-    hinge : (T, 3) unit axis about which the knee bends, used while the leg is too straight to tell.
+    hinge : (T, 3) unit axis about which the knee bends; it never bends the other way.
     goal : (T, 3) from hip to where the ankle should be; out of reach, the leg is stretched towards it.
 
     Returns
@@ -92,15 +92,17 @@ def bend_leg(
     """
     a, b = np.linalg.norm(thigh, axis=-1), np.linalg.norm(shin, axis=-1)
     reach = np.clip(np.linalg.norm(goal, axis=-1), np.abs(a - b) * 1.001 + 1e-9, a + b)
-    normal = np.cross(thigh, shin)
-    certain = np.clip((np.linalg.norm(normal, axis=-1) / (a * b) - 0.05) / 0.15, 0.0, 1.0)[:, None]
-    same_way = np.where(np.sum(normal * hinge, axis=-1) < 0, -1.0, 1.0)[:, None]
-    axis = quat.normalize(certain * same_way * quat.normalize(normal) + (1 - certain) * hinge)
-    bent = np.arctan2(np.sum(normal * axis, axis=-1), np.sum(thigh * shin, axis=-1))
-    wanted = np.arccos(np.clip((reach**2 - a**2 - b**2) / (2 * a * b), -1.0, 1.0))
-    # a knee that the source bends the wrong way stays so, unless much more bend is needed
-    wanted = np.where((bent < 0) & (wanted < 0.02 - 1.5 * bent), -wanted, wanted)
-    fold = quat.from_axis_angle(axis * (wanted - bent)[:, None])
+    # what lies along the hinge keeps its length; the triangle is solved in the plane across it
+    thigh_along, shin_along = np.sum(thigh * hinge, axis=-1), np.sum(shin * hinge, axis=-1)
+    a_flat, b_flat = np.sqrt(a**2 - thigh_along**2), np.sqrt(b**2 - shin_along**2)
+    bent = np.arctan2(
+        np.sum(np.cross(thigh, shin) * hinge, axis=-1),
+        np.sum(thigh * shin, axis=-1) - thigh_along * shin_along,
+    )
+    flat = reach**2 - (thigh_along + shin_along) ** 2
+    cosine = (flat - a_flat**2 - b_flat**2) / np.maximum(2 * a_flat * b_flat, 1e-12)
+    wanted = np.arccos(np.clip(cosine, -1.0, 1.0))
+    fold = quat.from_axis_angle(hinge * (wanted - bent)[:, None])
     swing = quat.between(thigh + quat.rotate(fold, shin), goal)
     # proportions like the source's: the ankle is there already, and the pose stays as it is
     there = np.linalg.norm(goal - thigh - shin, axis=-1) < 1e-5 * (a + b)
