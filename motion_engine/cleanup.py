@@ -27,6 +27,9 @@ MAX_LOCK = 0.12
 BLEND_SECONDS = 0.25
 """A correction fades in and out over this time around a contact."""
 
+LIFT_SECONDS = 0.1
+"""The vertical part of it fades in this time."""
+
 REACH = 0.998
 """Share of the stretched leg that a locked foot may use, so that knees do not snap."""
 
@@ -52,12 +55,17 @@ def lock_feet(motion: Motion) -> Motion:
     """
     joints = motion.joints.astype(float)
     turned = skeleton.global_rotations(motion.rotations.astype(float))
-    blend = max(round(BLEND_SECONDS * motion.fps), 1)
+    blend, lift = (max(round(seconds * motion.fps), 1) for seconds in (BLEND_SECONDS, LIFT_SECONDS))
     for side, leg in enumerate(_LEGS):
         ankle, toe = joints[:, leg[2]], joints[:, leg[3]]
         heel_contact = _without_blips(motion.contacts[:, 2 * side])
         toe_contact = _without_blips(motion.contacts[:, 2 * side + 1])
-        shift = _lock(ankle, toe, heel_contact, toe_contact, blend)
+        corrections = _lock(ankle, toe, heel_contact, toe_contact)
+        shift = np.zeros_like(ankle)
+        if corrections:
+            shift[:, [0, 2]] = _fade([(start, c[:, [0, 2]]) for start, c in corrections], len(ankle), blend)
+            # quickly up again: a swinging foot that skims the floor looks like one that slides
+            shift[:, 1:2] = _fade([(start, c[:, 1:2]) for start, c in corrections], len(ankle), lift)
         # whatever the contacts say, a toe never goes through the floor
         below = np.maximum(skeleton.TOE_CLEARANCE * 0.5 - (toe[:, 1] + shift[:, 1]), 0.0)
         shift[:, 1] += below
@@ -81,13 +89,11 @@ def _segments(mask: Mask) -> list[tuple[int, int]]:
     return [(int(start), int(end) - 1) for start, end in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def _lock(ankle: Array, toe: Array, heel_contact: Mask, toe_contact: Mask, blend: int) -> Array:
-    """Displacement (T, 3) that keeps the planted part of one foot still."""
-    n = len(ankle)
-    drift = np.zeros((n, 3))
+def _lock(ankle: Array, toe: Array, heel_contact: Mask, toe_contact: Mask) -> list[tuple[int, Array]]:
+    """First frame and displacement (n, 3) of each contact: what keeps the planted part of one foot still."""
+    drift = np.zeros_like(toe)
     drift[1:] = np.where(toe_contact[1:, None], toe[1:] - toe[:-1], ankle[1:] - ankle[:-1])
-    frames: list[int] = []
-    values: list[Array] = []
+    corrections = []
     for start, end in _segments(heel_contact | toe_contact):
         path = np.cumsum(drift[start : end + 1], axis=0) - drift[start]
         correction = path.mean(axis=0) - path
@@ -98,21 +104,27 @@ def _lock(ankle: Array, toe: Array, heel_contact: Mask, toe_contact: Mask, blend
         else:
             correction[:, 1] = 0.0
         length = np.linalg.norm(correction, axis=-1, keepdims=True)
-        correction *= np.minimum(1.0, MAX_LOCK / np.maximum(length, 1e-9))
-        # a short swing goes straight from one correction to the next, a long one returns to the motion as it was
-        if not frames:
-            frames, values = [start - blend], [np.zeros(3)]
-        elif start - frames[-1] > 2 * blend:
+        corrections.append((start, correction * np.minimum(1.0, MAX_LOCK / np.maximum(length, 1e-9))))
+    return corrections
+
+
+def _fade(corrections: list[tuple[int, Array]], n_frames: int, blend: int) -> Array:
+    """Displacement (T, k) of every frame from those of the contacts, each faded over ``blend`` frames on both sides.
+
+    A swing shorter than two fades goes straight from one correction to the next.
+    """
+    zero = np.zeros(corrections[0][1].shape[1])
+    frames: list[int] = [corrections[0][0] - blend]
+    values: list[Array] = [zero]
+    for start, correction in corrections:
+        if start - frames[-1] > 2 * blend:
             frames += [frames[-1] + blend, start - blend]
-            values += [np.zeros(3)] * 2
-        frames += range(start, end + 1)
+            values += [zero, zero]
+        frames += range(start, start + len(correction))
         values += list(correction)
-    if not frames:
-        return np.zeros((n, 3))
+    table = np.array([*values, zero])
     frames.append(frames[-1] + blend)
-    values.append(np.zeros(3))
-    table = np.array(values)
-    return np.stack([np.interp(np.arange(n), frames, table[:, axis]) for axis in range(3)], axis=-1)
+    return np.stack([np.interp(np.arange(n_frames), frames, column) for column in table.T], axis=-1)
 
 
 def _bend_leg(turned: Array, joints: Array, leg: tuple[int, int, int, int], target: Array) -> None:

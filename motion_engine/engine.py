@@ -190,6 +190,7 @@ class Engine:
             latents = self._sample(plan, seeds, text, empty, progress)
             rows = self._decode(latents)[:, : plan.frames]
             for seed, sample in zip(seeds, rows, strict=True):
+                sample = features.smooth(sample, self.bundle.manifest.get("smoothing", 0.0))
                 motion = features.decode(sample, self.bundle.fps, self.bundle.manifest["features"])
                 if plan.floor:
                     motion = put_on_floor(motion)

@@ -173,6 +173,15 @@ def decode(features: Array, fps: float, flavour: Flavour = "true") -> Motion:
     return Motion(joints, quat.make_continuous(rotations), joints[:, 0], contacts, fps).canonical()
 
 
+def smooth(features: Array, sigma: float) -> Array:
+    """Features (T, 263) after a Gaussian filter of ``sigma`` frames along time; contacts are left as they are."""
+    if sigma <= 0:
+        return features
+    out = _gaussian(features, sigma)
+    out[:, CONTACTS] = features[:, CONTACTS]
+    return out
+
+
 def mirror(features: Array) -> Array:
     """Features (T, 263) of flavour ``true`` with left and right exchanged."""
     out = features.copy()
@@ -225,10 +234,13 @@ def _chain_rotations(joints: Array, heading: Array) -> Array:
 
 
 def _smooth(directions: Array, sigma: float) -> Array:
-    """Gaussian filter along time of unit vectors (T, 3), edges held, cut at four sigma; unit length again."""
+    """Unit vectors (T, 3) after a Gaussian filter along time; unit length again."""
+    return quat.normalize(_gaussian(directions, sigma))
+
+
+def _gaussian(rows: Array, sigma: float) -> Array:
+    """Gaussian filter along time of rows (T, n): edges held, cut at four sigma, as scipy's ``gaussian_filter1d``."""
     radius = int(4 * sigma + 0.5)
     kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
-    kernel /= kernel.sum()
-    padded = np.pad(directions, ((radius, radius), (0, 0)), mode="edge")
-    smooth = np.stack([np.convolve(padded[:, axis], kernel, mode="valid") for axis in range(3)], axis=-1)
-    return quat.normalize(smooth)
+    padded = np.pad(rows, ((radius, radius), (0, 0)), mode="edge")
+    return sum(weight * padded[i : i + len(rows)] for i, weight in enumerate(kernel / kernel.sum()))

@@ -16,7 +16,7 @@ CONFIGS = Path(__file__).parent / "configs"
 
 @dataclass(frozen=True)
 class BundleConfig:
-    """What the manifest says about the bundle."""
+    """What the manifest says about the bundle; ``smoothing`` is the width in frames of the filter after decoding."""
 
     name: str
     title: str
@@ -24,6 +24,7 @@ class BundleConfig:
     description: str
     licence: str
     text_encoder: str
+    smoothing: float
     attribution: list[str]
 
 

@@ -22,6 +22,7 @@ version = "0.0.1"
 description = "For tests."
 licence = "CC0-1.0"
 text_encoder = "all-MiniLM-L6-v2"
+smoothing = 0.6
 attribution = ["made by formula"]
 [data]
 fps = 20.0
