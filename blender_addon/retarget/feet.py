@@ -18,6 +18,8 @@ LEGS = (
     (J["left_hip"], J["left_knee"], J["left_ankle"], J["left_foot"]),
     (J["right_hip"], J["right_knee"], J["right_ankle"], J["right_foot"]),
 )
+BENT = 0.985
+"""Part of its length to which a leg is stretched at most while the source's leg is bent more than that."""
 SETTLE_SECONDS = 0.15
 """Half the time over which the pelvis sinks and rises where a leg would be too short."""
 
@@ -74,8 +76,24 @@ def ankle_height(clearance: Array, toe_drop: Array, ground: Ground, side: int) -
     return clearance + np.maximum(ground.ankles[side], ground.toes[side] - toe_drop)
 
 
+def reach_limit(thigh: Array, shin: Array, length: float) -> Array:
+    """How far (T,) a leg of ``length`` may stretch, given the source's thigh and shin (T, 3) as posed.
+
+    A leg that the source holds bent stays bent, if only a little: near full stretch the knee would snap.
+    """
+    longest = np.linalg.norm(thigh, axis=-1) + np.linalg.norm(shin, axis=-1)
+    straightness = np.linalg.norm(thigh + shin, axis=-1) / longest
+    return length * np.maximum(straightness, BENT)
+
+
 def bend_leg(
-    thigh: Array, shin: Array, thigh_turn: Array, shin_turn: Array, hinge: Array, goal: Array
+    thigh: Array,
+    shin: Array,
+    thigh_turn: Array,
+    shin_turn: Array,
+    hinge: Array,
+    goal: Array,
+    limit: Array,
 ) -> tuple[Array, Array]:
     """Two-bone inverse kinematics by the law of cosines, changing the pose as little as it can.
 
@@ -85,13 +103,14 @@ def bend_leg(
     thigh_turn, shin_turn : (T, 4) rotations that posed them.
     hinge : (T, 3) unit axis about which the knee bends; it never bends the other way.
     goal : (T, 3) from hip to where the ankle should be; out of reach, the leg is stretched towards it.
+    limit : (T,) longest reach.
 
     Returns
     -------
     New ``thigh_turn`` and ``shin_turn``.
     """
     a, b = np.linalg.norm(thigh, axis=-1), np.linalg.norm(shin, axis=-1)
-    reach = np.clip(np.linalg.norm(goal, axis=-1), np.abs(a - b) * 1.001 + 1e-9, a + b)
+    reach = np.clip(np.linalg.norm(goal, axis=-1), np.abs(a - b) * 1.001 + 1e-9, limit)
     # what lies along the hinge keeps its length; the triangle is solved in the plane across it
     thigh_along, shin_along = np.sum(thigh * hinge, axis=-1), np.sum(shin * hinge, axis=-1)
     a_flat, b_flat = np.sqrt(a**2 - thigh_along**2), np.sqrt(b**2 - shin_along**2)

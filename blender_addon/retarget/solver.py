@@ -24,6 +24,9 @@ from .rest import RestRig, engine_to_rig, rest_to_t_pose
 Array = NDArray[np.floating]
 J = skeleton.JOINT
 
+STANDING = 0.02
+"""Metres of clearance, on the source, below which a foot counts as standing for the height of the pelvis."""
+
 _SOURCE_LEGS = float(np.linalg.norm(skeleton.REST_OFFSETS[[4, 5, 7, 8]], axis=-1).sum())
 
 
@@ -115,7 +118,7 @@ def _plant(motion: Motion, source_turns: Array, target: Target, turns: Array) ->
 
     height = target.stand + scale * (joints[:, 0, 1] - skeleton.REST_PELVIS_HEIGHT)
     pelvis = place(joints[:, 0], height)
-    goals, drop = [], np.zeros(len(joints))
+    goals, limits, drop = [], [], np.zeros(len(joints))
     for side, (hip, knee, ankle, toe) in enumerate(feet.LEGS):
         foot = heads[toe] - heads[ankle]
         if not np.isfinite(foot).all():  # a rig without toes gets the source's, scaled
@@ -128,22 +131,26 @@ def _plant(motion: Motion, source_turns: Array, target: Target, turns: Array) ->
         )
         goals.append(goal)
         length = np.linalg.norm(heads[knee] - heads[hip]) + np.linalg.norm(heads[ankle] - heads[knee])
+        limit = feet.reach_limit(
+            joints[:, knee] - joints[:, hip], joints[:, ankle] - joints[:, knee], float(length)
+        )
+        limits.append(limit)
         away = goal - pelvis - quat.rotate(turns[:, 0], heads[hip] - heads[0])
         below = -(away @ up)
         across = np.sum(away**2, axis=-1) - below**2
-        short = below - np.sqrt(np.maximum(length**2 - across, 0.0))
-        standing = motion.contacts[:, 2 * side : 2 * side + 2].any(axis=-1) & (below > 0)
-        drop = np.maximum(drop, np.where(standing, short, 0.0))
+        short = below - np.sqrt(np.maximum(limit**2 - across, 0.0))
+        standing = motion.contacts[:, 2 * side : 2 * side + 2].any(axis=-1) | (lift < STANDING * scale)
+        drop = np.maximum(drop, np.where(standing & (below > 0), short, 0.0))
     if drop.max() > 1e-4 * scale:
         pelvis = pelvis - feet.settle(drop, motion.fps)[:, None] * up
     left = quat.rotate(target.to_rig, np.array([1.0, 0.0, 0.0]))
-    for (hip, knee, ankle, _), goal in zip(feet.LEGS, goals, strict=True):
+    for (hip, knee, ankle, _), goal, limit in zip(feet.LEGS, goals, limits, strict=True):
         thigh = quat.rotate(turns[:, hip], heads[knee] - heads[hip])
         shin = quat.rotate(turns[:, knee], heads[ankle] - heads[knee])
         aligned = quat.multiply(turns[:, hip], quat.conjugate(target.align[hip]))
         hip_at = pelvis + quat.rotate(turns[:, 0], heads[hip] - heads[0])
         turns[:, hip], turns[:, knee] = feet.bend_leg(
-            thigh, shin, turns[:, hip], turns[:, knee], quat.rotate(aligned, left), goal - hip_at
+            thigh, shin, turns[:, hip], turns[:, knee], quat.rotate(aligned, left), goal - hip_at, limit
         )
     return pelvis
 

@@ -130,9 +130,11 @@ class BlenderWindow:
         """Open the sidebar with N and click down its tabs until the one called `name` is in front."""
         left, top, width, height = self.region("WINDOW")["box"]
         self.xdo("mousemove", left + width // 3, top + height // 2)
+        if self.region("UI")["tab"] == name and self.region("UI")["box"][2] >= 50:
+            return self.region("UI")
         if self.region("UI")["box"][2] < 50:
             self.xdo("key", "n")
-            time.sleep(1)
+            self.settle()
         left, top, width, height = self.region("UI")["box"]
         for y in range(top + 12, top + min(height, 500), 24):
             self.click(left + width - 12, y)
@@ -141,12 +143,27 @@ class BlenderWindow:
                 return region
         raise AssertionError(f"The sidebar has no tab {name!r}")
 
-    def type_prompt(self, text: str, region: dict[str, Any]) -> None:
-        """Type into the first field of the Motion tab and press Enter."""
-        left, top, width, _ = region["box"]
-        time.sleep(1)  # panels slide into place after their tab was clicked
-        self.click(left + int(width * 0.45), top + 48)
-        time.sleep(1)
-        self.xdo("key", "ctrl+a")
-        self.xdo("type", "--delay", 25, text)
-        self.xdo("key", "Return")
+    def type_prompt(self, text: str) -> None:
+        """Open the Motion tab, type into its first field, press Enter, wait until the field has the text.
+
+        A slow machine may draw the field after it was clicked; then Escape, and once more.
+        """
+        for _ in range(3):
+            left, top, width, _ = self.open_tab("Motion")["box"]
+            self.settle()
+            self.click(left + int(width * 0.45), top + 48)
+            self.settle()
+            self.xdo("key", "ctrl+a")
+            self.xdo("type", "--delay", 25, text)
+            self.settle()
+            self.xdo("key", "Return")
+            self.settle()
+            if self.state()["tab"].get("prompt") == text:
+                return
+            self.xdo("key", "Escape")
+        raise AssertionError(f"The prompt field did not take {text!r}: {self.state()}")
+
+    def settle(self) -> None:
+        """Wait until Blender has gone round its loop, and so has drawn, three times."""
+        for _ in range(3):
+            self.wait(lambda state: state, 60, "Blender's answer")

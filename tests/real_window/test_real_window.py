@@ -14,15 +14,14 @@ PICTURES = Path(os.environ.get("MOTION_PROMPT_PICTURES", REPOSITORY / "out" / "r
 
 def test_prompt_makes_the_character_walk(window: BlenderWindow) -> None:
     before = window.state()
-    region = window.open_tab("Motion")
     prompt = "a person walks forward"
-    window.type_prompt(prompt, region)
-    state = window.wait(lambda s: s["tab"].get("prompt") == prompt, 20, "the typed prompt")
+    window.type_prompt(prompt)
     state = window.wait(
         lambda s: any(rig["action"] for rig in s["armatures"]) or s["tab"]["kind"] == "ERROR",
         180,
         "an animated character",
     )
+    window.settle()
     window.shot(PICTURES / "walk.png")
     assert state["tab"]["kind"] != "ERROR", state["tab"]["text"]
     (rig,) = [r for r in state["armatures"] if r["action"]]
@@ -37,11 +36,11 @@ def test_prompt_makes_the_character_walk(window: BlenderWindow) -> None:
 
 def test_second_prompt_goes_onto_the_same_character(window: BlenderWindow) -> None:
     """It becomes another Action; nothing is added to the scene."""
-    region = window.open_tab("Motion")
-    window.type_prompt("someone waves with the right hand", region)
+    window.type_prompt("someone waves with the right hand")
     state = window.wait(
         lambda s: len(s["actions"]) >= 2 or s["tab"]["kind"] == "ERROR", 60, "the second Action"
     )
+    window.settle()
     window.shot(PICTURES / "wave.png")
     assert state["tab"]["kind"] != "ERROR", state["tab"]["text"]
     assert len(state["armatures"]) == 1
