@@ -58,8 +58,8 @@ class JobQueue:
         self._thread = threading.Thread(target=self._work, name="motion-engine", daemon=True)
         self.default_engine: Engine | None = None
         self.load_error: EngineError | None = None
-        self.idle_since: float | None = time.monotonic()
-        """Clock at which the last job ended; None while jobs run or wait."""
+        self.idle_since: float | None = None
+        """Clock at which the last job ended; None while the model loads and while jobs run or wait."""
 
     def start(self) -> None:
         """Begin to load the default model; jobs may already be submitted."""
@@ -142,6 +142,8 @@ class JobQueue:
                     "Run 'motion-prompt doctor' to see what is wrong.",
                 )
             )
+        with self._changed:
+            self._note_idle()
         while (job := self._next()) is not None:
             last = self._compute(job)
             with self._changed:
@@ -155,7 +157,6 @@ class JobQueue:
             for job in self._waiting:
                 job.emit(_error_event(job, error))
             self._waiting.clear()
-            self._note_idle()
 
     def _next(self) -> Job | None:
         with self._changed:
