@@ -37,8 +37,6 @@ def tidy() -> None:
     space.lens = 50
     space.shading.light = "STUDIO"
     space.shading.color_type = "MATERIAL"
-    space.shading.show_shadows = True
-    space.shading.shadow_intensity = 0.4
     space.shading.show_cavity = True
     space.shading.cavity_type = "BOTH"
     space.overlay.show_cursor = False

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-import time
 from pathlib import Path
 
 from PIL import Image
@@ -40,17 +39,15 @@ class Photographer:
         partial = path.with_suffix(".part")
         partial.write_text(code, encoding="utf-8")
         partial.replace(path)
-        for _ in range(100):
-            if not path.exists():
-                break
-            time.sleep(0.1)
-        time.sleep(1.5)
+        while path.exists():
+            self.blender.settle()
+        self.blender.settle()
 
     def park_mouse(self) -> None:
         """Put the mouse where it shows no tooltip."""
         left, top, _, height = self.blender.region("WINDOW")["box"]
         self.blender.xdo("mousemove", left + 150, top + height - 60)
-        time.sleep(1.5)
+        self.blender.settle()
 
     def take(self, name: str, box: tuple[int, int, int, int] | None = None, width: int = 1200) -> None:
         """Save the screen, or the part in `box` (left, top, right, bottom), as docs/pictures/`name`."""
@@ -85,9 +82,8 @@ def main() -> None:
     blender.open(HERE / "picture_scene.py")
     try:
         photographer = Photographer(blender)
-        region = blender.open_tab("Motion")
-        blender.type_prompt("a person walks forward", region)
-        blender.wait(finished, 180, "the walk")
+        blender.type_prompt("a person walks forward")
+        blender.wait(finished, 300, "the walk")
         photographer.order("bpy.context.scene.frame_end = 96\nbpy.context.scene.frame_set(46)")
         photographer.order(
             "rig = bpy.context.object\nhead = rig.matrix_world @ rig.pose.bones['pelvis'].head\n"
@@ -100,8 +96,8 @@ def main() -> None:
         photographer.order(f"t = bpy.data.texts.new('prompts.txt')\nt.write({PROMPTS!r})")
         photographer.order("bpy.context.scene.motion_prompt.batch_text = bpy.data.texts['prompts.txt']")
         photographer.order("bpy.context.scene.frame_set(1)\nbpy.ops.motion_prompt.batch(text='prompts.txt')")
-        time.sleep(3)
-        blender.wait(finished, 120, "the batch")
+        blender.settle()
+        blender.wait(finished, 300, "the batch")
         blender.click(left + 60, top + BATCH_HEADER)
         photographer.take("batch.jpg")
 
