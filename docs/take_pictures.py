@@ -23,8 +23,12 @@ a tired man walks slowly | duration=5
 someone waves with the right hand | seed=3
 a person sits down | duration=3 | name=sit
 """
-BATCH_HEADER = 470
-"""Pixels from the top of the sidebar to the header of its panel "Batch" after the batch below has run."""
+WIDTH = 1200  # pixels, at most
+BATCH_HEADER = 438
+"""Pixels from the top of the sidebar to the header of its panel "Batch" after one prompt."""
+
+PREFERENCES_ARROW = (959, 81)
+"""Where the menu with "Install from Disk" opens, once the preferences are shown on the virtual screen."""
 
 
 class Photographer:
@@ -49,16 +53,17 @@ class Photographer:
         self.blender.xdo("mousemove", left + 150, top + height - 60)
         self.blender.settle()
 
-    def take(self, name: str, box: tuple[int, int, int, int] | None = None, width: int = 1200) -> None:
+    def take(self, name: str, box: tuple[int, int, int, int] | None = None, park: bool = True) -> None:
         """Save the screen, or the part in `box` (left, top, right, bottom), as docs/pictures/`name`."""
-        self.park_mouse()
+        if park:
+            self.park_mouse()
         shot = self.blender.shot(self.blender.home / "shot.png")
         picture = Image.open(shot).convert("RGB")
         if box:
             picture = picture.crop(box)
-        if picture.width > width:
-            height = round(picture.height * width / picture.width)
-            picture = picture.resize((width, height), Image.Resampling.LANCZOS)
+        if picture.width > WIDTH:
+            height = round(picture.height * WIDTH / picture.width)
+            picture = picture.resize((WIDTH, height), Image.Resampling.LANCZOS)
         out = HERE / "pictures" / name
         picture.save(out, quality=86)
         print(f"{out} {picture.size} {out.stat().st_size // 1000} kB")
@@ -93,20 +98,25 @@ def main() -> None:
         left, top, width, _ = blender.region("UI")["box"]
         photographer.take("sidebar.png", (left - 12, top - 6, left + width + 2, top + 420))
 
-        photographer.order(f"t = bpy.data.texts.new('prompts.txt')\nt.write({PROMPTS!r})")
-        photographer.order("bpy.context.scene.motion_prompt.batch_text = bpy.data.texts['prompts.txt']")
-        photographer.order("bpy.context.scene.frame_set(1)\nbpy.ops.motion_prompt.batch(text='prompts.txt')")
-        blender.settle()
-        blender.wait(finished, 300, "the batch")
         blender.click(left + 60, top + BATCH_HEADER)
-        photographer.take("batch.jpg")
+        photographer.order(
+            f"t = bpy.data.texts.new('prompts.txt')\nt.write({PROMPTS!r})\n"
+            "bpy.context.scene.motion_prompt.batch_text = t\nbpy.context.scene.frame_set(1)\n"
+            "bpy.ops.motion_prompt.batch(text=t.name)"
+        )
+        blender.wait(finished, 300, "the batch")
+        photographer.order("bpy.context.scene.frame_set(46)")
+        photographer.take("batch.jpg", (left - 560, top - 6, left + width + 2, top + 640))
 
         photographer.order(
             "bpy.context.preferences.active_section = 'EXTENSIONS'\n"
             "bpy.context.window_manager.extension_search = 'motion'\n"
             "bpy.ops.screen.userpref_show('INVOKE_DEFAULT')"
         )
-        photographer.take("preferences.jpg")
+        photographer.park_mouse()
+        blender.click(*PREFERENCES_ARROW)
+        blender.settle()
+        photographer.take("preferences.jpg", (100, 60, 1120, 420), park=False)
     finally:
         blender.close()
 
