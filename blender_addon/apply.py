@@ -98,10 +98,7 @@ def _target(place: Place) -> bpy.types.Object:
     if target is None:
         raise UserError(
             f"'{place.target.name}' was deleted while its motion was made. Nothing was changed.",
-            [
-                Fix("Put It on the Selected Armature", "motion_prompt.place_again", {}, "ARMATURE_DATA"),
-                Fix("Put It on a New Character", "motion_prompt.place_again", {"new_character": True}, "ADD"),
-            ],
+            [Fix("Put It on a New Character", "motion_prompt.place_again", {"new_character": True}, "ADD")],
         )
     return target
 

@@ -26,6 +26,7 @@ TICK_SECONDS = 0.03
 
 _TRY_AGAIN = Fix("Try Again", "motion_prompt.generate", {}, "FILE_REFRESH")
 _RESTART = Fix("Restart Engine", "motion_prompt.restart_engine", {}, "FILE_REFRESH")
+_PLACE_AGAIN = Fix("Put It on the Selected Armature", "motion_prompt.place_again", {}, "ARMATURE_DATA")
 _OPEN_LOG = Fix("Open Log", "motion_prompt.open_log", {}, "TEXT")
 
 
@@ -222,7 +223,8 @@ class Session:
         try:
             result = apply.write(task.place, task.motions, item.name, is_first=not task.made)
         except UserError as error:
-            problem = error.status()
+            fixes = (*error.fixes, _PLACE_AGAIN) if _PLACE_AGAIN not in error.fixes else error.fixes
+            problem = Status("ERROR", error.text, fixes)
         except MemoryError:
             problem = Status("ERROR", "There is not enough memory to write the keys. Nothing was changed.")
         except Exception as error:

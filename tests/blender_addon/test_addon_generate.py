@@ -217,10 +217,25 @@ def test_armature_deleted_in_mid_run(engine, run, scene):
     assert session.status.kind == "ERROR"
     assert "was deleted" in session.status.text
     assert len(bpy.data.actions) == 0
-    fix = session.status.fixes[-1]
+    fix = session.status.fixes[0]
     bpy.ops.motion_prompt.place_again(**fix.properties)
     assert session.status.kind == "DONE"
     assert bpy.context.view_layer.objects.active.animation_data.action.name == "a person walks"
+
+
+def test_edit_mode_entered_in_mid_run(engine, run, scene):
+    target = add_character(bpy.context)
+    settings(prompt="a person walks")
+    bpy.ops.motion_prompt.generate()
+    bpy.ops.object.mode_set(mode="EDIT")
+    run()
+    assert "Edit Mode" in session.status.text
+    leave, place = session.status.fixes
+    assert leave.operator == "object.mode_set"
+    bpy.ops.object.mode_set(**leave.properties)
+    assert place.operator == "motion_prompt.place_again"
+    bpy.ops.motion_prompt.place_again()
+    assert target.animation_data.action.name == "a person walks"
 
 
 def test_armature_renamed_in_mid_run(engine, run, scene):
