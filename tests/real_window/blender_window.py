@@ -19,6 +19,8 @@ from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHARE = Path("/tmp/real-blender-share")
+STRIP, SIDEBAR = 20, 150
+"""Pixels: a strip of tabs is wider than the first, an open sidebar wider than the second."""
 
 
 def find_real_blender() -> str | None:
@@ -127,21 +129,27 @@ class BlenderWindow:
         return view["regions"][kind]
 
     def open_tab(self, name: str) -> dict[str, Any]:
-        """Open the sidebar with N and click down its tabs until the one called `name` is in front."""
+        """Open the sidebar with N and click down its tabs until the one called `name` is in front.
+
+        A click on the tab in front folds the sidebar to a strip of tabs, so its width counts too.
+        """
         left, top, width, height = self.region("WINDOW")["box"]
         self.xdo("mousemove", left + width // 3, top + height // 2)
-        if self.region("UI")["tab"] == name and self.region("UI")["box"][2] >= 50:
-            return self.region("UI")
-        if self.region("UI")["box"][2] < 50:
+        region = self.region("UI")
+        if region["box"][2] < STRIP:
             self.xdo("key", "n")
             self.settle()
-        left, top, width, height = self.region("UI")["box"]
-        for y in range(top + 12, top + min(height, 500), 24):
-            self.click(left + width - 12, y)
             region = self.region("UI")
-            if region["tab"] == name:
-                return region
-        raise AssertionError(f"The sidebar has no tab {name!r}")
+        left, top, width, height = region["box"]
+        y = top + 12
+        while region["tab"] != name or region["box"][2] < SIDEBAR:
+            if region["tab"] != name:
+                y += 30
+            assert y < top + height, f"The sidebar has no tab {name!r}"
+            self.click(left + width - 12, y)
+            self.settle()
+            region = self.region("UI")
+        return region
 
     def type_prompt(self, text: str) -> None:
         """Open the Motion tab, type into its first field, press Enter, wait until the field has the text.
