@@ -106,7 +106,7 @@ def main() -> None:
         )
         blender.wait(finished, 300, "the batch")
         photographer.order("bpy.context.scene.frame_set(46)")
-        photographer.take("batch.jpg", (left - 560, top - 6, left + width + 2, top + 640))
+        photographer.take("batch.jpg", (left - 620, top - 6, left + width + 2, top + 640))
 
         photographer.order(
             "bpy.context.preferences.active_section = 'EXTENSIONS'\n"
@@ -116,7 +116,7 @@ def main() -> None:
         photographer.park_mouse()
         blender.click(*PREFERENCES_ARROW)
         blender.settle()
-        photographer.take("preferences.jpg", (100, 60, 1120, 420), park=False)
+        photographer.take("preferences.jpg", (100, 60, 984, 420), park=False)
     finally:
         blender.close()
 
