@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from motion_engine.engine import Engine
 from training.config import Config
 from training.data.bvh_folder import import_folder
 from training.data.loader import Normaliser
 from training.data.motion_set import MotionSet, manifest_of
-from training.export.bundle import write_bundle
+from training.export.bundle import add_scores, write_bundle
+from training.samples import held_out_quality
 from training.train_lcm import load_lcm, train_lcm
 from training.train_mld import latent_data, load_mld, train_mld
 from training.train_vae import load_vae, report_reconstruction, train_vae
@@ -50,6 +52,7 @@ def export_run(config: Config, motion_set: MotionSet, run: Path, out: Path, comm
         scores=scores,
         command=command,
     )
+    add_scores(out, {"held_out": held_out_quality(Engine.load(out), motion_set)})
 
 
 def recipe(config: Config, data: Path, run: Path, out: Path, command: str) -> None:

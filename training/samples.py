@@ -4,13 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from motion_engine.engine import Engine, GenerateRequest
+from motion_engine.engine import MAX_PROMPT, Engine, GenerateRequest
 from motion_engine.motion import Motion
+from motion_engine.quality import quality
 from training.contact_sheet import save_contact_sheet
+from training.data.motion_set import MotionSet, window_motion
 
 PROMPTS = (
     "a person walks forward",
@@ -33,23 +37,34 @@ def forward_travel(motion: Motion) -> float:
     return float(motion.root[-1, 2] - motion.root[0, 2])
 
 
-def wave_swings(motion: Motion, wrist: int = 21, shoulder: int = 17) -> int:
-    """How often a raised wrist changes its sideways direction by more than 5 cm while above the shoulder."""
-    joints = motion.joints
-    raised = joints[:, wrist, 1] > joints[:, shoulder, 1]
-    if raised.sum() < 3:
-        return 0
-    across = joints[raised][:, wrist] - joints[raised][:, shoulder]
-    path = across @ np.linalg.svd(across - across.mean(axis=0), full_matrices=False)[2][0]
-    swings, extreme, direction = 0, path[0], 0
-    for value in path[1:]:
-        if (direction >= 0 and value < extreme - 0.05) or (direction <= 0 and value > extreme + 0.05):
-            swings += direction != 0
-            direction = -1 if value < extreme else 1
-            extreme = value
-        elif (value - extreme) * direction > 0:
-            extreme = value
-    return int(swings)
+def held_out_quality(engine: Engine, motion_set: MotionSet, count: int = 60) -> dict[str, Any]:
+    """Mean quality of motions made from held-out captions, next to that of the measured clips.
+
+    Parameters
+    ----------
+    count : windows of the test split, evenly over the sources.
+    """
+    by_source = [
+        [w for w in motion_set.windows if w.split == "test" and w.source == s] for s in motion_set.sources()
+    ]
+    windows = [w for group in zip_longest(*by_source) for w in group if w is not None][:count]
+    shortest, longest = (
+        engine.bundle.min_frames / engine.bundle.fps,
+        engine.bundle.max_frames / engine.bundle.fps,
+    )
+    real, made = [], []
+    for seed, window in enumerate(windows):
+        motion = window_motion(motion_set, window)
+        real.append(quality(motion))
+        request = GenerateRequest(
+            window.captions[0][:MAX_PROMPT], duration=min(max(motion.duration, shortest), longest), seed=seed
+        )
+        made.append(engine.generate(request)[0].provenance["quality"])
+
+    def mean(rows: list[dict[str, float]]) -> dict[str, float]:
+        return {key: round(float(np.mean([row[key] for row in rows])), 4) for key in rows[0]} if rows else {}
+
+    return {"windows": len(windows), "generated": mean(made), "real": mean(real)}
 
 
 def sample_sheets(

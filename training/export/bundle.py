@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from motion_engine.bundle import SCHEMA
+from motion_engine.formats.atomic import replacing
 from motion_engine.runtime.torch.denoiser import Denoiser
 from motion_engine.runtime.torch.vae import MotionVAE
 from training.config import Config
@@ -126,8 +127,19 @@ def write_bundle(
             "made_with": command,
             "files": {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in files},
         }
-        text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
-        (folder / "manifest.json").write_text(text, encoding="utf-8")
+        _write_manifest(folder, manifest)
         if destination.exists():
             shutil.rmtree(destination)
         folder.replace(destination)
+
+
+def add_scores(bundle: Path, scores: dict[str, Any]) -> None:
+    """Add measured scores to the manifest of a bundle."""
+    manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
+    manifest["scores"].update(scores)
+    _write_manifest(bundle, manifest)
+
+
+def _write_manifest(bundle: Path, manifest: dict[str, Any]) -> None:
+    with replacing(bundle / "manifest.json") as file:
+        file.write((json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode("utf-8"))
