@@ -13,6 +13,9 @@ from training.config import Config
 from training.data.bvh_folder import import_folder
 from training.data.motion_set import MotionSet, window_motion
 
+_COMMAND = "python -m training recipe DATA --config {}"
+"""What a manifest says about how its bundle was made."""
+
 
 def _import(arguments: argparse.Namespace) -> None:
     sources = [name for name in arguments.sources.split(",") if name]
@@ -50,7 +53,9 @@ def _export(arguments: argparse.Namespace) -> None:
     from training.recipe import export_run
 
     config = Config.read(arguments.config)
-    export_run(config, MotionSet.load(arguments.set), arguments.run, arguments.out, arguments.command_line)
+    export_run(
+        config, MotionSet.load(arguments.set), arguments.run, arguments.out, _COMMAND.format(arguments.config)
+    )
     print(arguments.out)
 
 
@@ -58,7 +63,11 @@ def _recipe(arguments: argparse.Namespace) -> None:
     from training.recipe import recipe
 
     recipe(
-        Config.read(arguments.config), arguments.data, arguments.run, arguments.out, arguments.command_line
+        Config.read(arguments.config),
+        arguments.data,
+        arguments.run,
+        arguments.out,
+        _COMMAND.format(arguments.config),
     )
     print(arguments.out)
 
@@ -150,7 +159,6 @@ def _stage_arguments(sub: argparse.ArgumentParser) -> None:
 def main() -> int:
     """Run a command; a mistake of the user ends with one sentence and status 2."""
     arguments = _parser().parse_args()
-    arguments.command_line = "python -m training " + " ".join(sys.argv[1:])
     try:
         arguments.run_command(arguments)
     except (ValueError, FileNotFoundError) as error:

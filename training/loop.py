@@ -137,6 +137,14 @@ def train(
     save(steps)
 
 
+def is_finished(folder: Path, name: str, steps: int) -> bool:
+    """Whether the checkpoint of a stage has reached ``steps``."""
+    checkpoint = folder / f"{name}.pt"
+    return (
+        checkpoint.exists() and torch.load(checkpoint, map_location="cpu", weights_only=True)["step"] >= steps
+    )
+
+
 def load_average(module: nn.Module, checkpoint: Path) -> nn.Module:
     """``module`` with the averaged weights of a checkpoint, in eval mode."""
     if not checkpoint.exists():

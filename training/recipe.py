@@ -15,29 +15,40 @@ from training.data.bvh_folder import import_folder
 from training.data.loader import Normaliser
 from training.data.motion_set import MotionSet, manifest_of
 from training.export.bundle import add_scores, write_bundle
+from training.loop import is_finished
 from training.samples import held_out_quality
 from training.train_lcm import load_lcm, train_lcm
 from training.train_mld import latent_data, load_mld, train_mld
 from training.train_vae import load_vae, report_reconstruction, train_vae
 
+VAE_SCORES = "vae_scores.json"
+
 
 def train_stage(stage: str, config: Config, motion_set: MotionSet, run: Path) -> None:
     """Train ``vae``, ``mld`` or ``motionlcm`` in the folder ``run``; a finished stage is left as it is."""
-    if stage == "vae":
-        train_vae(config, motion_set, run)
+    steps = {
+        "vae": config.vae_training.steps,
+        "mld": config.mld_training.steps,
+        "motionlcm": config.lcm_training.steps,
+    }
+    if not is_finished(run, stage, steps[stage]):
+        if stage == "vae":
+            train_vae(config, motion_set, run)
+        else:
+            data = latent_data(config, motion_set, run)
+            {"mld": train_mld, "motionlcm": train_lcm}[stage](config, data, run)
+    scores_file = run / VAE_SCORES
+    if stage == "vae" and not scores_file.exists():
         scores = report_reconstruction(config, motion_set, run)
-        (run / "vae_scores.json").write_text(json.dumps(scores), encoding="utf-8")
+        scores_file.write_text(json.dumps(scores), encoding="utf-8")
         print("reconstruction of held-out windows:", scores)
-        return
-    data = latent_data(config, motion_set, run)
-    {"mld": train_mld, "motionlcm": train_lcm}[stage](config, data, run)
 
 
 def export_run(config: Config, motion_set: MotionSet, run: Path, out: Path, command: str) -> None:
     """Write the bundle of a run whose stages are finished."""
     with np.load(run / "latent_stats.npz") as stats:
         latent_stats = stats["mean"], stats["std"]
-    scores_file = run / "vae_scores.json"
+    scores_file = run / VAE_SCORES
     scores: dict[str, Any] = {}
     if scores_file.exists():
         scores["vae_reconstruction"] = json.loads(scores_file.read_text(encoding="utf-8"))
