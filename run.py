@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Set up and go: one command for the main job, one for all tests.
 
-    python run.py "a person walks forward and waves"     prompt -> animated .blend, preview, .npz, .bvh, .glb
+    python run.py "someone waves with the right hand"    prompt -> animated .blend, preview, .npz, .bvh, .glb
         --duration 4     seconds, 0.5 to 9.8
         --seed 0         another number, another take
         --out FOLDER     where the files go (out/<prompt> unless told)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``python -m demo "a person walks forward and waves"``: the whole road from a prompt to an animated .blend.
+"""``python -m demo "someone waves with the right hand"``: the whole road from a prompt to an animated .blend.
 
 The engine makes the clip in this Python. The .blend and its previews are made by Blender: the ``bpy`` package
 of this Python or, where there is none, an installed Blender. Where there is neither, a sketch of the poses is
@@ -16,13 +16,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from motion_engine.engine import Engine, GenerateRequest
-
 from motion_engine import formats
+from motion_engine.engine import Engine, GenerateRequest
 from motion_engine.errors import EngineError
 
 ROOT = Path(__file__).resolve().parent.parent
-DEFAULT_PROMPT = "a person walks forward and waves"
+DEFAULT_PROMPT = "someone waves with the right hand"
 USUAL_PLACES = (
     ("/Applications", "Blender*.app/Contents/MacOS/Blender"),
     ("~/Applications", "Blender*.app/Contents/MacOS/Blender"),

@@ -23,8 +23,21 @@ a tired man walks slowly | duration=5
 someone waves with the right hand | seed=3
 a person sits down | duration=3 | name=sit
 """
+LONGEST_STRIDE = """
+scene, rig = bpy.context.scene, bpy.context.object
+scene.frame_end = 96
+
+def stride(frame):
+    scene.frame_set(frame)
+    left, right = (rig.pose.bones[name].head for name in ("left_ankle", "right_ankle"))
+    return (left - right).length
+
+scene.frame_set(max(range(30, 80), key=stride))
+hips = rig.matrix_world @ rig.pose.bones["pelvis"].head
+look_at((hips.x + 0.25, hips.y, 0.87), 3.3)
+"""
 WIDTH = 1200  # pixels, at most
-BATCH_HEADER = 438
+BATCH_HEADER = 416
 """Pixels from the top of the sidebar to the header of its panel "Batch" after one prompt."""
 
 PREFERENCES_ARROW = (959, 81)
@@ -89,11 +102,7 @@ def main() -> None:
         photographer = Photographer(blender)
         blender.type_prompt("a person walks forward")
         blender.wait(finished, 300, "the walk")
-        photographer.order("bpy.context.scene.frame_end = 96\nbpy.context.scene.frame_set(46)")
-        photographer.order(
-            "rig = bpy.context.object\nhead = rig.matrix_world @ rig.pose.bones['pelvis'].head\n"
-            "look_at((head.x + 0.25, head.y, 0.9), 3.6)"
-        )
+        photographer.order(LONGEST_STRIDE)
         photographer.take("window.jpg")
         left, top, width, _ = blender.region("UI")["box"]
         photographer.take("sidebar.png", (left - 12, top - 6, left + width + 2, top + 420))
@@ -105,7 +114,7 @@ def main() -> None:
             "bpy.ops.motion_prompt.batch(text=t.name)"
         )
         blender.wait(finished, 300, "the batch")
-        photographer.order("bpy.context.scene.frame_set(46)")
+        photographer.order(LONGEST_STRIDE)
         photographer.take("batch.jpg", (left - 620, top - 6, left + width + 2, top + 640))
 
         photographer.order(

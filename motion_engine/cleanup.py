@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from motion_engine import quaternion as quat
 from motion_engine import skeleton
+from motion_engine.filters import gaussian_filter
 from motion_engine.motion import Motion
 
 Array = NDArray[np.floating]
@@ -30,6 +31,12 @@ BLEND_SECONDS = 0.25
 LIFT_SECONDS = 0.1
 """The vertical part of it fades in this time."""
 
+SUPPORT_SPEED = 0.5
+"""m/s: a touching joint counts as the support the more, the slower it is than this."""
+
+CARRY_SECONDS = 0.1
+"""Width of the filter on the root's correction by `carry_by_feet`."""
+
 REACH = 0.998
 """Share of the stretched leg that a locked foot may use, so that knees do not snap."""
 
@@ -45,6 +52,28 @@ def put_on_floor(motion: Motion) -> Motion:
         return motion
     drop = np.array([0.0, height, 0.0], dtype=np.float32)
     return replace(motion, joints=motion.joints - drop, root=motion.root - drop)
+
+
+def carry_by_feet(motion: Motion) -> Motion:
+    """Let planted feet carry the body: where they slide, the root travels that much less or more.
+
+    A model that moves the root independently of the legs makes the whole body glide. Here the horizontal velocity of
+    the support, the touching ankles and toes with the slow ones counting most, is taken off the root's velocity,
+    smoothed over a tenth of a second so that steps do not stutter. Frames without contact keep their velocity.
+    """
+    if motion.n_frames < 2:
+        return motion
+    feet = motion.joints[:, skeleton.FOOT_JOINTS].astype(float)[..., [0, 2]]
+    step = np.diff(feet, axis=0)
+    speed = np.linalg.norm(step, axis=-1) * motion.fps
+    touching = np.stack([_without_blips(contact) for contact in motion.contacts.T], axis=-1)[:-1]
+    weight = touching * (1e-3 + np.exp(-((speed / SUPPORT_SPEED) ** 2)))
+    total = weight.sum(axis=1, keepdims=True)
+    slide = (weight[..., None] * step).sum(axis=1) / np.where(total > 0, total, 1.0)
+    slide = gaussian_filter(slide, CARRY_SECONDS * motion.fps)
+    shift = np.zeros((motion.n_frames, 3), dtype=np.float32)
+    shift[1:, [0, 2]] = -np.cumsum(slide, axis=0)
+    return replace(motion, joints=motion.joints + shift[:, None], root=motion.root + shift)
 
 
 def lock_feet(motion: Motion) -> Motion:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from motion_engine import __version__, features
 from motion_engine import bundle as bundles
 from motion_engine.bundle import Bundle
-from motion_engine.cleanup import lock_feet, put_on_floor
+from motion_engine.cleanup import carry_by_feet, lock_feet, put_on_floor
 from motion_engine.errors import Cancelled, EngineError
 from motion_engine.motion import Motion
 from motion_engine.quality import quality
@@ -195,7 +195,7 @@ class Engine:
                 if plan.floor:
                     motion = put_on_floor(motion)
                 if plan.foot_lock:
-                    motion = lock_feet(motion)
+                    motion = lock_feet(carry_by_feet(motion))
                 motion.provenance = self._provenance(plan, seed)
                 motion.provenance["quality"] = quality(motion)
                 motions.append(motion)

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from motion_engine import quaternion as quat
 from motion_engine import skeleton
+from motion_engine.filters import gaussian_filter
 from motion_engine.ik import kabsch, solve_rotations
 from motion_engine.motion import Motion
 
@@ -163,7 +164,9 @@ def decode(features: Array, fps: float, flavour: Flavour = "true") -> Motion:
     joints = recover_joints(features)
     contacts = features[:, CONTACTS] > 0.5
     if flavour == "ik":
-        return Motion.from_rotations(solve_rotations(joints), joints[:, 0], fps, contacts=contacts).canonical()
+        return Motion.from_rotations(
+            solve_rotations(joints), joints[:, 0], fps, contacts=contacts
+        ).canonical()
     rotations = np.empty((len(features), skeleton.N_JOINTS, 4))
     rotations[:, 0] = quat.IDENTITY
     rotations[:, 1:] = quat.from_6d(features[:, ROTATIONS].reshape(-1, 21, 6))
@@ -177,7 +180,7 @@ def smooth(features: Array, sigma: float) -> Array:
     """Features (T, 263) after a Gaussian filter of ``sigma`` frames along time; contacts are left as they are."""
     if sigma <= 0:
         return features
-    out = _gaussian(features, sigma)
+    out = gaussian_filter(features, sigma)
     out[:, CONTACTS] = features[:, CONTACTS]
     return out
 
@@ -235,12 +238,4 @@ def _chain_rotations(joints: Array, heading: Array) -> Array:
 
 def _smooth(directions: Array, sigma: float) -> Array:
     """Unit vectors (T, 3) after a Gaussian filter along time; unit length again."""
-    return quat.normalize(_gaussian(directions, sigma))
-
-
-def _gaussian(rows: Array, sigma: float) -> Array:
-    """Gaussian filter along time of rows (T, n): edges held, cut at four sigma, as scipy's ``gaussian_filter1d``."""
-    radius = int(4 * sigma + 0.5)
-    kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
-    padded = np.pad(rows, ((radius, radius), (0, 0)), mode="edge")
-    return sum(weight * padded[i : i + len(rows)] for i, weight in enumerate(kernel / kernel.sum()))
+    return quat.normalize(gaussian_filter(directions, sigma))

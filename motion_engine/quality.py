@@ -33,7 +33,9 @@ def quality(motion: Motion) -> dict[str, float]:
     ratio = 0.0
     if len(toe_speed):
         mean = np.full(5, 0.2)
-        running = np.stack([np.convolve(np.pad(column, 2), mean, mode="valid") for column in toe_speed.T], axis=-1)
+        running = np.stack(
+            [np.convolve(np.pad(column, 2), mean, mode="valid") for column in toe_speed.T], axis=-1
+        )
         sliding = low[:-1] & low[1:] & (toe_speed > 0.5) & (running > 0.5)
         ratio = float(sliding.any(axis=-1).mean())
 

@@ -45,6 +45,7 @@ HAND_OFFSETS = np.array([(0.084, -0.008, -0.015), (-0.085, -0.006, -0.010)])
 MIRROR = np.array([0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20])
 """Joint indices with left and right exchanged."""
 
+
 def _levels() -> tuple[tuple[Indices, Indices], ...]:
     depth = np.zeros(N_JOINTS, dtype=int)
     for joint in range(1, N_JOINTS):

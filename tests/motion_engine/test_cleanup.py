@@ -5,7 +5,7 @@ import numpy as np
 from clips import standing
 
 from motion_engine import skeleton
-from motion_engine.cleanup import lock_feet, put_on_floor
+from motion_engine.cleanup import carry_by_feet, lock_feet, put_on_floor
 from motion_engine.motion import Motion
 from motion_engine.quality import quality
 
@@ -58,5 +58,20 @@ def test_toes_do_not_go_through_the_floor():
 
 def test_a_clip_of_one_frame():
     single = standing(1)
-    assert lock_feet(put_on_floor(single)).n_frames == 1
+    assert lock_feet(carry_by_feet(put_on_floor(single))).n_frames == 1
     assert quality(single)["jerk"] == 0.0
+
+
+def test_a_gliding_body_is_carried_by_its_feet():
+    still = standing(60)
+    root = still.root + np.linspace(0, 3.0, 60)[:, None] * np.array([0.0, 0.0, 1.0])
+    gliding = Motion.from_rotations(still.rotations, root, 20.0, None, np.ones((60, 4), dtype=bool))
+    carried = carry_by_feet(gliding)
+    assert np.abs(carried.root[-1] - carried.root[0]).max() < 0.01
+    np.testing.assert_allclose(carried.root[:, 1], gliding.root[:, 1])
+
+
+def test_a_flying_body_keeps_its_path():
+    flying = sliding()
+    flying.contacts[:] = False
+    np.testing.assert_allclose(carry_by_feet(flying).joints, flying.joints)

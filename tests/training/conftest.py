@@ -81,6 +81,12 @@ def gesture(seed: int, n_frames: int = 90, fps: float = 30.0) -> Motion:
     return Motion.from_rotations(quat.from_axis_angle(swing), root, fps)
 
 
+@pytest.fixture
+def config_text() -> str:
+    """The tiny configuration as it is written."""
+    return TINY
+
+
 @pytest.fixture(scope="session")
 def config(tmp_path_factory):
     """The tiny configuration."""

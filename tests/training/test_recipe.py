@@ -84,10 +84,8 @@ def test_damaged_bundles_are_refused(trained, tmp_path):
     assert listed == {"truncated": False, "missing": False, "future": False}
 
 
-def test_a_wrong_configuration_names_the_key(tmp_path):
-    from conftest import TINY
-
-    (tmp_path / "bad.toml").write_text(TINY.replace("heads = 2", "head = 2"))
+def test_a_wrong_configuration_names_the_key(tmp_path, config_text):
+    (tmp_path / "bad.toml").write_text(config_text.replace("heads = 2", "head = 2"))
     with pytest.raises(ValueError, match=r"\[denoiser\].*head.*heads"):
         Config.read(tmp_path / "bad.toml")
     with pytest.raises(ValueError, match="base"):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Export a network as an ONNX graph whose weights are a ``.safetensors`` file beside it.
 
-Both runtimes read the same half-precision numbers: ONNX Runtime through the graph's references into the file, torch
-through the names. Nothing is stored twice, and the graph casts the weights to single precision when it is loaded.
+Both runtimes read the same numbers, mostly 8-bit: ONNX Runtime through the graph's references into the file, torch
+through the names. Nothing is stored twice, and everything is single precision again once it is loaded.
 """
 
 from __future__ import annotations
@@ -19,6 +19,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 OPSET = 17
+
+SMALLEST_QUANTISED = 8192
+"""Numbers: smaller matrices, among them those at the ends of the networks, stay in half precision."""
+
+_TYPES = {"F32": TensorProto.FLOAT, "F16": TensorProto.FLOAT16, "I8": TensorProto.INT8}
 
 
 def export(
@@ -41,9 +46,7 @@ def export(
     """
     module = module.eval().float().cpu()
     weights = f"{name}.safetensors"
-    save_file(
-        {key: value.half().contiguous() for key, value in module.state_dict().items()}, folder / weights
-    )
+    save_file(pack(module.state_dict()), folder / weights)
     graph_file = folder / f"{name}.onnx"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -58,33 +61,60 @@ def export(
     return [graph_file.name, weights]
 
 
+def pack(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights as they are stored: large matrices and kernels in 8 bits with one scale an output row, the rest in half.
+
+    The scale of ``KEY`` is ``KEY.scale``, single precision, shaped to be multiplied with it.
+    """
+    packed = {}
+    for key, value in weights.items():
+        if value.ndim < 2 or value.numel() < SMALLEST_QUANTISED:
+            packed[key] = value.half().contiguous()
+            continue
+        scale = value.abs().amax(dim=tuple(range(1, value.ndim)), keepdim=True).clamp_min(1e-12) / 127
+        packed[key] = torch.round(value / scale).to(torch.int8).contiguous()
+        packed[f"{key}.scale"] = scale.contiguous()
+    return packed
+
+
 def _refer_to_file(graph_file: Path, weights: Path) -> None:
-    """Replace the weights inside the graph by references into the safetensors file, followed by a cast."""
+    """Replace the weights inside the graph by references into the safetensors file, cast and scaled."""
     with weights.open("rb") as file:
         header_length = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(header_length))
-    model = onnx.load(graph_file)
-    graph = model.graph
-    casts = []
-    kept = []
-    for tensor in graph.initializer:
-        if tensor.name not in header:
-            kept.append(tensor)
-            continue
-        begin, end = header[tensor.name]["data_offsets"]
-        half = TensorProto(name=f"{tensor.name}.half", data_type=TensorProto.FLOAT16, dims=tensor.dims)
-        half.data_location = TensorProto.EXTERNAL
-        for key, value in (
+
+    def stored(key: str) -> TensorProto:
+        entry = header[key]
+        tensor = TensorProto(name=f"{key}.stored", data_type=_TYPES[entry["dtype"]], dims=entry["shape"])
+        tensor.data_location = TensorProto.EXTERNAL
+        begin, end = entry["data_offsets"]
+        for name, value in (
             ("location", weights.name),
             ("offset", str(8 + header_length + begin)),
             ("length", str(end - begin)),
         ):
-            half.external_data.add(key=key, value=value)
-        kept.append(half)
-        casts.append(helper.make_node("Cast", [half.name], [tensor.name], to=TensorProto.FLOAT))
+            tensor.external_data.add(key=name, value=value)
+        return tensor
+
+    model = onnx.load(graph_file)
+    graph = model.graph
+    kept: list[TensorProto] = []
+    nodes = []
+    for tensor in graph.initializer:
+        key = tensor.name
+        if key not in header:
+            kept.append(tensor)
+            continue
+        kept.append(stored(key))
+        scale = f"{key}.scale"
+        single = f"{key}.single" if scale in header else key
+        nodes.append(helper.make_node("Cast", [f"{key}.stored"], [single], to=TensorProto.FLOAT))
+        if scale in header:
+            kept.append(stored(scale))
+            nodes.append(helper.make_node("Mul", [single, f"{scale}.stored"], [key]))
     del graph.initializer[:]
     graph.initializer.extend(kept)
-    nodes = [*casts, *graph.node]
+    nodes += graph.node
     del graph.node[:]
     graph.node.extend(nodes)
     graph_file.write_bytes(model.SerializeToString())

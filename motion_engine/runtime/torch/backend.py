@@ -46,8 +46,14 @@ class TorchNetwork:
             module = MotionVAE(VAEConfig(**settings["vae"])).decoder
         else:
             module = Denoiser(DenoiserConfig(**settings["denoiser"]), channels, guided=name == "motionlcm")
-        weights = load_file(bundle.path / f"{name}.safetensors")
-        module.load_state_dict({key: value.float() for key, value in weights.items()})
+        stored = load_file(bundle.path / f"{name}.safetensors")
+        # 8-bit matrices come with one scale an output row
+        weights = {
+            key: value.float() * stored.get(f"{key}.scale", torch.ones(()))
+            for key, value in stored.items()
+            if not key.endswith(".scale")
+        }
+        module.load_state_dict(weights)
         self._module = module.eval().to(device)
         self._device = device
         self._decoder = name == "decoder"
