@@ -74,10 +74,3 @@ def action_curves(action: bpy.types.Action) -> Iterable[bpy.types.FCurve]:
         for strip in layer.strips:
             for bag in strip.channelbags:
                 yield from bag.fcurves
-
-
-def can_animate(action: bpy.types.Action) -> bool:
-    """Whether the Action is one for objects."""
-    if LAYERED:
-        return not len(action.slots) or any(slot.target_id_type == "OBJECT" for slot in action.slots)
-    return action.id_root in {"OBJECT", ""}

@@ -20,14 +20,6 @@ def number(text: str) -> float:
     return value
 
 
-def positive(text: str) -> float:
-    """A finite number above 0."""
-    value = number(text)
-    if value <= 0:
-        raise argparse.ArgumentTypeError(f"must be more than 0, not {text}")
-    return value
-
-
 def non_negative(text: str) -> float:
     """A finite number, 0 or more."""
     value = number(text)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from itertools import repeat
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import torch
 from motion_engine import bundle as bundles
 from motion_engine.engine import Engine, GenerateRequest
 from motion_engine.errors import EngineError
+from training import loop
 from training.config import Config
 from training.contact_sheet import contact_sheet
 from training.recipe import recipe
@@ -44,20 +46,47 @@ def test_onnx_and_torch_agree(trained, sampler):
     np.testing.assert_allclose(by_onnx.joints, by_torch.joints, atol=1e-4)
 
 
-def test_a_run_resumes_and_logs(trained, config, mocap_folder):
+def test_a_finished_run_is_left_as_it_is(trained, config, mocap_folder):
     run = trained / "run"
-    lines = (
-        [json.loads(line) for line in (run / "vae.jsonl").read_text().splitlines()]
-        if (run / "vae.jsonl").stat().st_size
-        else []
-    )
-    state = torch.load(run / "mld.pt", weights_only=True)
-    assert state["step"] == config.mld_training.steps
-    before = state["ema"]["latent_out.weight"].clone()
+    before = (run / "mld.pt").read_bytes()
     recipe(config, mocap_folder, run, trained / "models" / "again", "the command")
-    after = torch.load(run / "mld.pt", weights_only=True)["ema"]["latent_out.weight"]
-    assert torch.equal(before, after), "a finished stage must be left as it is"
-    assert all("loss" in line for line in lines)
+    assert (run / "mld.pt").read_bytes() == before
+
+
+def test_an_interrupted_stage_goes_on_from_its_checkpoint(tmp_path, monkeypatch):
+    """Stopped in its sixth step, it makes only the steps that are missing, and the log tells of each."""
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "LOG_EVERY", 1)
+    made = []
+
+    def run(stop_at):
+        torch.manual_seed(0)
+        network = torch.nn.Linear(3, 1)
+
+        def losses(batch):
+            if len(made) == stop_at:
+                raise KeyboardInterrupt
+            made.append(len(made))
+            return {"loss": network(batch).square().mean()}
+
+        loop.train(
+            network, repeat(torch.ones(4, 3)), losses, folder=tmp_path, name="stage", steps=10, learning_rate=0.1,
+            ema=loop.EMA(network, 0.9),
+        )  # fmt: skip
+        return network
+
+    with pytest.raises(KeyboardInterrupt):
+        run(stop_at=5)
+    assert not loop.is_finished(tmp_path, "stage", 10)
+    stopped = torch.load(tmp_path / "stage.pt", weights_only=True)
+    assert stopped["step"] == 5
+    network = run(stop_at=None)
+    assert len(made) == 10 and loop.is_finished(tmp_path, "stage", 10)
+    assert not torch.equal(network.weight, stopped["module"]["weight"])
+    log = [json.loads(line) for line in (tmp_path / "stage.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in log] == list(range(1, 11))
+    assert log[5]["loss"] < log[0]["loss"], "it began anew"
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["stage.jsonl", "stage.pt"]
 
 
 def test_damaged_bundles_are_refused(trained, tmp_path):
