@@ -19,6 +19,7 @@ from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHARE = Path("/tmp/real-blender-share")
+X_SOCKETS = Path("/tmp/.X11-unix")
 STRIP, SIDEBAR = 20, 150
 """Pixels: a strip of tabs is wider than the first, an open sidebar wider than the second."""
 
@@ -33,8 +34,19 @@ def find_real_blender() -> str | None:
     return None
 
 
+def free_display() -> str:
+    """Return an X display, such as ":90", that neither runs nor was left behind by a server that was killed.
+
+    A killed server leaves its socket and its lock: ``real-blender`` would take the screen for running.
+    """
+    for number in range(90, 190):
+        if not any(path.exists() for path in (X_SOCKETS / f"X{number}", Path(f"/tmp/.X{number}-lock"))):
+            return f":{number}"
+    raise RuntimeError(f"all displays from :90 to :189 are taken; remove leftovers in {X_SOCKETS}")
+
+
 class BlenderWindow:
-    """One Blender with settings of its own in `home`.
+    """One Blender with settings of its own in `home`, on a virtual screen of its own.
 
     Parameters
     ----------
@@ -47,7 +59,12 @@ class BlenderWindow:
     def __init__(self, tool: str, home: Path) -> None:
         self.tool, self.home = tool, home
         home.mkdir(parents=True, exist_ok=True)
-        self.environment = {**os.environ, "BLENDER_USER_RESOURCES": str(home / "user")}
+        self.display = free_display()
+        self.environment = {
+            **os.environ,
+            "BLENDER_USER_RESOURCES": str(home / "user"),
+            "REAL_BLENDER_DISPLAY": self.display,
+        }
         self.process: subprocess.Popen[bytes] | None = None
 
     def command(self, *arguments: str, timeout: float = 300) -> str:
@@ -76,11 +93,14 @@ class BlenderWindow:
         time.sleep(2)
 
     def close(self) -> None:
-        """End this Blender and nothing else."""
+        """End this Blender and its virtual screen, and nothing else."""
         if self.process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGTERM)
             self.process.wait(30)
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            lock = Path(f"/tmp/.X{self.display.removeprefix(':')}-lock")
+            os.kill(int(lock.read_text(encoding="ascii")), signal.SIGTERM)
 
     def state(self) -> dict[str, Any]:
         """Return what Blender last wrote, or an empty dict before the first time."""
@@ -106,7 +126,8 @@ class BlenderWindow:
 
     def xdo(self, *words: str | int) -> None:
         """Move, click or type as a user would."""
-        subprocess.run([self.tool, "xdo", *map(str, words)], check=True, capture_output=True)
+        command = [self.tool, "xdo", *map(str, words)]
+        subprocess.run(command, check=True, capture_output=True, env=self.environment)
         time.sleep(0.4)
 
     def click(self, x: int, y: int) -> None:
@@ -119,7 +140,7 @@ class BlenderWindow:
     def shot(self, path: Path) -> Path:
         """Save a picture of the screen."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run([self.tool, "shot", str(path)], check=True, capture_output=True)
+        subprocess.run([self.tool, "shot", str(path)], check=True, capture_output=True, env=self.environment)
         return path
 
     def region(self, kind: str) -> dict[str, Any]:

@@ -36,10 +36,12 @@ def real_blender() -> str:
 def extension_zip(real_blender: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the zip for the Python inside that Blender."""
     home = SHARE / f"probe-{uuid.uuid4().hex[:8]}"
+    probe = BlenderWindow(real_blender, home)
     try:
         code = "import sys; print('PYTHON', '%d.%d' % sys.version_info[:2])"
-        printed = BlenderWindow(real_blender, home).command("-b", "--factory-startup", "--python-expr", code)
+        printed = probe.command("-b", "--factory-startup", "--python-expr", code)
     finally:
+        probe.close()
         shutil.rmtree(home, ignore_errors=True)
     version = next(line.split()[1] for line in printed.splitlines() if line.startswith("PYTHON"))
     out = tmp_path_factory.mktemp("zip")
