@@ -10,32 +10,48 @@ from torch import Tensor
 
 from motion_engine.runtime.torch.denoiser import Denoiser
 from motion_engine.samplers.motionlcm import SIGMA_DATA, TIME_SCALING
-from motion_engine.samplers.schedule import N_TRAIN
+from motion_engine.samplers.schedule import N_TRAIN, Prediction
 from training.config import Config
 from training.latents import Batch, batches
 from training.loop import EMA, autocast, load_average, pick_device, train
 from training.train_mld import LatentData, alpha_bar, load_mld, masked_mean
 
 
-def consistency(output: Tensor, noisy: Tensor, time: Tensor, levels: Tensor) -> Tensor:
-    """f(z, t) = c_skip z + c_out x0 from a velocity prediction; see `motion_engine.samplers.motionlcm`."""
-    a = levels[time][:, None, None]
-    clean = a.sqrt() * noisy - (1 - a).sqrt() * output
+def clean_and_noise(
+    output: Tensor, noisy: Tensor, a: Tensor, prediction: Prediction
+) -> tuple[Tensor, Tensor]:
+    """Clean latents and noise that ``output`` stands for; see `motion_engine.samplers.schedule.clean_and_noise`."""
+    signal, sigma = a.sqrt(), (1 - a).sqrt()
+    if prediction == "v":
+        return signal * noisy - sigma * output, sigma * noisy + signal * output
+    return (noisy - sigma * output) / signal, output
+
+
+def consistency(
+    output: Tensor, noisy: Tensor, time: Tensor, levels: Tensor, prediction: Prediction = "v"
+) -> Tensor:
+    """f(z, t) = c_skip z + c_out x0; see `motion_engine.samplers.motionlcm`."""
+    clean, _ = clean_and_noise(output, noisy, levels[time][:, None, None], prediction)
     scaled = (time * TIME_SCALING)[:, None, None]
     bottom = scaled**2 + SIGMA_DATA**2
     return SIGMA_DATA**2 / bottom * noisy + scaled / bottom.sqrt() * clean
 
 
 def guided_ddim_step(
-    conditional: Tensor, unconditional: Tensor, noisy: Tensor, w: Tensor, a: Tensor, a_next: Tensor
+    conditional: Tensor,
+    unconditional: Tensor,
+    noisy: Tensor,
+    w: Tensor,
+    a: Tensor,
+    a_next: Tensor,
+    prediction: Prediction = "v",
 ) -> Tensor:
     """One DDIM step of the teacher, guided by (1 + w) cond - w uncond, from level ``a`` to ``a_next``.
 
-    Outputs are velocities; levels and ``w`` are (B, 1, 1).
+    Levels and ``w`` are (B, 1, 1). Guiding outputs, or clean latents and noise apart, is the same: both are linear.
     """
-    velocity = (1 + w) * conditional - w * unconditional
-    clean = a.sqrt() * noisy - (1 - a).sqrt() * velocity
-    epsilon = (1 - a).sqrt() * noisy + a.sqrt() * velocity
+    guided = (1 + w) * conditional - w * unconditional
+    clean, epsilon = clean_and_noise(guided, noisy, a, prediction)
     return a_next.sqrt() * clean + (1 - a_next).sqrt() * epsilon
 
 

@@ -12,7 +12,7 @@ pass of the network a step.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +34,10 @@ def boundary(time: int) -> tuple[float, float]:
     return SIGMA_DATA**2 / (scaled**2 + SIGMA_DATA**2), scaled / (scaled**2 + SIGMA_DATA**2) ** 0.5
 
 
-def time_steps(steps: int, grid: int) -> list[int]:
+def time_steps(steps: int, grid: int, lists: Mapping[str, Sequence[int]] | None = None) -> list[int]:
     """``steps`` times spread from high to low noise over the ``grid`` times that the student was trained at.
+
+    ``lists`` holds chosen times by number of steps, as MotionLCM-V2 has them, which go before the rule.
 
     Raises
     ------
@@ -44,6 +46,8 @@ def time_steps(steps: int, grid: int) -> list[int]:
     """
     if not 1 <= steps <= grid:
         raise ValueError(f"MotionLCM takes 1 to {grid} steps, not {steps}.")
+    if lists and str(steps) in lists:
+        return list(lists[str(steps)])
     stride = N_TRAIN // grid
     levels = [(i + 1) * stride - 1 for i in range(grid)][::-1]
     return [levels[i * grid // steps] for i in range(steps)]

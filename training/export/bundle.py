@@ -17,11 +17,11 @@ from torch import Tensor, nn
 
 from motion_engine.bundle import SCHEMA
 from motion_engine.formats.atomic import replacing
+from motion_engine.runtime.torch import onnx_graph
 from motion_engine.runtime.torch.denoiser import Denoiser
 from motion_engine.runtime.torch.vae import MotionVAE
 from training.config import Config
 from training.data.loader import Normaliser
-from training.export import onnx_graph
 
 SHORTEST_SECONDS = 0.5
 

@@ -32,6 +32,7 @@ def export(
     dynamic: Mapping[str, Mapping[int, str]],
     folder: Path,
     name: str,
+    exact: bool = False,
 ) -> list[str]:
     """Write ``NAME.onnx`` and ``NAME.safetensors``.
 
@@ -39,6 +40,7 @@ def export(
     ----------
     inputs : examples by input name, in the order of the module's arguments.
     dynamic : names of the axes that vary, by input or output (``out``) name.
+    exact : keep the weights as they are, in single precision.
 
     Returns
     -------
@@ -46,7 +48,9 @@ def export(
     """
     module = module.eval().float().cpu()
     weights = f"{name}.safetensors"
-    save_file(pack(module.state_dict()), folder / weights)
+    state = module.state_dict()
+    stored = {key: value.contiguous() for key, value in state.items()} if exact else pack(state)
+    save_file(stored, folder / weights)
     graph_file = folder / f"{name}.onnx"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
