@@ -30,12 +30,13 @@ class BundleConfig:
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Rate, longest clip in frames, sources and how often each is drawn."""
+    """Rate, longest clip in frames, sources and how often each is drawn, jitter of the tempo as a share of it."""
 
     fps: float
     max_frames: int
     sources: list[str]
     shares: dict[str, float]
+    tempo_jitter: float
 
 
 @dataclass(frozen=True)

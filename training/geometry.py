@@ -46,6 +46,42 @@ def pelvis_frame_joints(feature_rows: Tensor) -> Tensor:
     return torch.stack(joints, dim=-2)
 
 
+def pelvis_orientation(feature_rows: Tensor) -> Tensor:
+    """Rotation (..., 3, 3) of the pelvis in the heading frame, from hips and first spine joint of features (..., 263).
+
+    These three sit on the pelvis, so their rest positions turn with it; the engine fits all joints instead
+    (`motion_engine.features.decode`), which needs a singular value decomposition and differs by noise only.
+    """
+    joints = feature_rows[..., features.JOINTS].unflatten(-1, (21, 3))
+    left, right, spine = joints[..., 0, :], joints[..., 1, :], joints[..., 2, :]
+    rest_left, rest_right, rest_spine = (_OFFSETS[i].to(feature_rows) for i in (1, 2, 3))
+    turned = _frame(left - right, spine - 0.5 * (left + right))
+    return turned @ _frame(rest_left - rest_right, rest_spine - 0.5 * (rest_left + rest_right)).mT
+
+
+def _frame(across: Tensor, up: Tensor) -> Tensor:
+    x = F.normalize(across, dim=-1)
+    z = F.normalize(torch.linalg.cross(x, up), dim=-1)
+    return torch.stack([x, torch.linalg.cross(z, x), z], dim=-1)
+
+
+def heading_angle(feature_rows: Tensor) -> Tensor:
+    """Yaw (B, T) in radians that the clip has turned by (positive to the left), from features (B, T, 263)."""
+    return -2 * F.pad(torch.cumsum(feature_rows[:, :-1, 0], dim=1), (1, 0))
+
+
+def world_joints(feature_rows: Tensor) -> Tensor:
+    """Joints (B, T, 22, 3) in metres where the clip takes them, from features (B, T, 263); frame 0 heads to +Z."""
+    yaw = heading_angle(feature_rows)
+    cos, sin = torch.cos(yaw), torch.sin(yaw)
+    zero, one = torch.zeros_like(cos), torch.ones_like(cos)
+    heading = torch.stack([cos, zero, sin, zero, one, zero, -sin, zero, cos], dim=-1).unflatten(-1, (3, 3))
+    turn = heading @ pelvis_orientation(feature_rows)
+    path = root_path(feature_rows)
+    root = torch.stack([path[..., 0], feature_rows[..., features.ROOT_HEIGHT][..., 0], path[..., 1]], dim=-1)
+    return pelvis_frame_joints(feature_rows) @ turn.mT + root[..., None, :]
+
+
 def root_path(feature_rows: Tensor) -> Tensor:
     """Ground path (B, T, 2), x and z in metres, summed from the velocities of features (B, T, 263)."""
     half_yaw = F.pad(torch.cumsum(feature_rows[:, :-1, 0], dim=1), (1, 0))

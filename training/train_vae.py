@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from motion_engine import features
+from motion_engine import features, skeleton
 from motion_engine.runtime.torch.vae import MotionVAE
 from training.config import Config
 from training.data.loader import Normaliser, crops
 from training.data.motion_set import MotionSet
-from training.geometry import pelvis_frame_joints, root_path
+from training.geometry import heading_angle, pelvis_frame_joints, root_path, world_joints
 from training.loop import EMA, autocast, load_average, pick_device, train
 
 CONTEXT = 30.0
@@ -28,11 +28,15 @@ _WEIGHTS[features.ROOT_VELOCITY] = 10.0
 _WEIGHTS[features.ROOT_HEIGHT] = 10.0
 _WEIGHTS[features.CONTACTS] = 2.0
 
+_JOINT_WEIGHTS = torch.ones(skeleton.N_JOINTS)
+_JOINT_WEIGHTS[skeleton.FOOT_JOINTS] = 4.0
+
 
 def reconstruction_losses(
     recovered: Tensor, original: Tensor, mask: Tensor, mean: Tensor, std: Tensor
 ) -> dict[str, Tensor]:
-    """Smooth L1 on normalised features, and in metres on joints by FK, their velocities, and the root's path.
+    """Smooth L1 on normalised features; L1 in metres on joints in the pelvis' frame by FK, their velocities in the
+    world (feet count more: a foot that should stand must not slide) and the root's path; in radians on the heading.
 
     Shapes: features (B, T, 263) normalised, mask (B, T).
     """
@@ -42,28 +46,38 @@ def reconstruction_losses(
         F.smooth_l1_loss(recovered, original, reduction="none") * weight * _WEIGHTS.to(recovered)
     ).sum() / (count * features.N_FEATURES)
     rows, target_rows = recovered * std + mean, original * std + mean
-    joints = pelvis_frame_joints(rows)
     with torch.no_grad():
-        target_joints = pelvis_frame_joints(target_rows)
-    error = joints - target_joints
-    pair = (mask[:, 1:] & mask[:, :-1])[..., None, None].to(recovered)
+        target_joints, target_world = pelvis_frame_joints(target_rows), world_joints(target_rows)
+    error = pelvis_frame_joints(rows) - target_joints
     joint = (error.abs() * weight[..., None]).sum() / (count * 66)
-    velocity = ((error[:, 1:] - error[:, :-1]).abs() * pair).sum() / (pair.sum() * 66)
+    pair = (mask[:, 1:] & mask[:, :-1])[..., None, None].to(recovered)
+    drift = torch.diff(world_joints(rows) - target_world, dim=1).abs() * pair
+    velocity = (drift * _JOINT_WEIGHTS.to(drift)[:, None]).sum() / (pair.sum() * 3 * _JOINT_WEIGHTS.sum())
     path = ((root_path(rows) - root_path(target_rows)).abs() * weight).sum() / (count * 2)
-    return {"feature": feature, "joint": joint, "velocity": velocity, "path": path}
+    heading = ((heading_angle(rows) - heading_angle(target_rows)).abs() * mask).sum() / count
+    return {"feature": feature, "joint": joint, "velocity": velocity, "path": path, "heading": heading}
 
 
-def train_vae(config: Config, motion_set: MotionSet, folder: Path) -> None:
-    """Train on random crops of the training clips; writes ``normaliser.npz`` and ``vae.pt``."""
+def train_vae(config: Config, motion_set: MotionSet, folder: Path, start_from: Path | None = None) -> None:
+    """Train on random crops of the training clips; writes ``normaliser.npz`` and ``vae.pt``.
+
+    Parameters
+    ----------
+    start_from : folder of another run whose weights, and whose statistics of the features, this one begins with.
+    """
     settings = config.vae_training
     device = pick_device()
     clips = list(motion_set.items("train", mirrored=True, context=CONTEXT))
-    normaliser = Normaliser.fit(clips)
+    normaliser = (
+        Normaliser.fit(clips) if start_from is None else Normaliser.load(start_from / "normaliser.npz")
+    )
     folder.mkdir(parents=True, exist_ok=True)
     normaliser.save(folder / "normaliser.npz")
     mean, std = (torch.from_numpy(values).to(device) for values in (normaliser.mean, normaliser.std))
     torch.manual_seed(0)
     vae = MotionVAE(config.vae).to(device)
+    if start_from is not None:
+        load_average(vae, start_from / "vae.pt")
 
     def losses(batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
         original, mask = (part.to(device) for part in batch)
@@ -77,13 +91,14 @@ def train_vae(config: Config, motion_set: MotionSet, folder: Path) -> None:
             + 4 * parts["joint"]
             + 8 * parts["velocity"]
             + parts["path"]
+            + parts["heading"]
             + settings.kl_weight * parts["kl"]
         )
         return parts
 
     train(
         vae,
-        crops(clips, normaliser, config.data.shares, settings.batch, settings.crop),
+        crops(clips, normaliser, config.data, settings.batch, settings.crop),
         losses,
         folder=folder,
         name="vae",

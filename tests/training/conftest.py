@@ -28,6 +28,8 @@ attribution = ["made by formula"]
 fps = 20.0
 max_frames = 196
 sources = ["waves", "walks"]
+tempo_jitter = 0.1
+
 [data.shares]
 waves = 0.5
 walks = 0.5
