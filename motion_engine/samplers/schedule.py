@@ -15,9 +15,22 @@ Prediction = Literal["epsilon", "v"]
 N_TRAIN = 1000
 BETA_START, BETA_END = 0.00085, 0.012
 
-BETAS: Array = np.linspace(BETA_START**0.5, BETA_END**0.5, N_TRAIN) ** 2
-ALPHA_BAR: Array = np.cumprod(1.0 - BETAS)
-"""(1000,) "scaled linear" schedule of latent diffusion (Rombach et al. 2022)."""
+
+def _betas() -> Array:
+    """The square roots are evenly spaced in single precision, counted from the nearer end, as torch spaces them."""
+    low, high = np.float32(BETA_START**0.5), np.float32(BETA_END**0.5)
+    step = float((high - low) / np.float32(N_TRAIN - 1))
+    index = np.arange(N_TRAIN)
+    up, down = float(low) + step * index, float(high) - step * (N_TRAIN - 1 - index)
+    return np.where(index < N_TRAIN // 2, up, down).astype(np.float32) ** 2
+
+
+BETAS: Array = _betas()
+ALPHA_BAR: Array = np.cumprod(np.float32(1.0) - BETAS, dtype=np.float64).astype(np.float32)
+"""(1000,) "scaled linear" schedule of latent diffusion (Rombach et al. 2022).
+
+Single precision to the last bit as the published models have it: 1 / sqrt(ALPHA_BAR) magnifies at high noise.
+"""
 
 Progress = Callable[[int, int], None]
 """Called with (steps done, steps in all); may raise to stop the loop."""

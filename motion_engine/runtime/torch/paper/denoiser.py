@@ -62,9 +62,10 @@ class TimeEmbedding(nn.Module):
 
     def forward(self, time: Tensor, guidance: Tensor | None) -> Tensor:
         """(B, D) of time steps (B,) and guidance weights (B,), which may be left out."""
-        step = sinusoid(time, self.linear_1.in_features)
+        weight = self.linear_1.weight
+        step = sinusoid(time, self.linear_1.in_features).to(weight)
         if self.cond_proj is not None and guidance is not None:
-            step = step + self.cond_proj(guidance_embedding(guidance))
+            step = step + self.cond_proj(guidance_embedding(guidance).to(weight))
         return self.linear_2(F.silu(self.linear_1(step)))
 
 

@@ -54,11 +54,12 @@ class Attention(nn.Module):
             F.linear(given, weight, bias).unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for given, weight, bias in zip((x, context, context), weights, biases, strict=True)
         )
-        allowed = None if mask is None else mask[:, None, None, :]
-        dropout = self.dropout if self.training else 0.0
-        return self.out_proj(
-            F.scaled_dot_product_attention(q, k, v, allowed, dropout).transpose(1, 2).flatten(-2)
-        )
+        # scaled before the product, and written out: with random weights decoded motions follow the order of rounding
+        scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
+        if mask is not None:
+            scores = scores.masked_fill(~mask[:, None, None, :], float("-inf"))
+        shares = F.dropout(scores.softmax(dim=-1), self.dropout, self.training)
+        return self.out_proj((shares @ v).transpose(1, 2).flatten(-2))
 
 
 class EncoderLayer(nn.Module):
