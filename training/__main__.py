@@ -16,6 +16,8 @@ from training.data.motion_set import MotionSet, window_motion
 _COMMAND = "python -m training recipe DATA --config {}"
 """What a manifest says about how its bundle was made."""
 
+START_FROM = "folder of a finished run whose weights are trained further"
+
 
 def _import(arguments: argparse.Namespace) -> None:
     sources = [name for name in arguments.sources.split(",") if name]
@@ -45,7 +47,11 @@ def _train(arguments: argparse.Namespace) -> None:
     from training.recipe import train_stage
 
     train_stage(
-        arguments.command, Config.read(arguments.config), MotionSet.load(arguments.set), arguments.run
+        arguments.command,
+        Config.read(arguments.config),
+        MotionSet.load(arguments.set),
+        arguments.run,
+        arguments.start_from,
     )
 
 
@@ -67,7 +73,9 @@ def _recipe(arguments: argparse.Namespace) -> None:
         arguments.data,
         arguments.run,
         arguments.out,
-        _COMMAND.format(arguments.config),
+        _COMMAND.format(arguments.config)
+        + (f" --start-from {arguments.start_from}" if arguments.start_from else ""),
+        arguments.start_from,
     )
     print(arguments.out)
 
@@ -125,6 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     ):
         sub = command(name, _train, text)
         _stage_arguments(sub)
+        sub.add_argument("--start-from", type=Path, default=None, help=START_FROM)
 
     sub = command("export", _export, "Write the bundle of a finished run.")
     _stage_arguments(sub)
@@ -134,6 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("data", type=Path)
     sub.add_argument("--config", default="base")
     sub.add_argument("--run", type=Path, default=Path("runs/base"))
+    sub.add_argument("--start-from", type=Path, default=None, help=START_FROM)
     sub.add_argument("--out", type=Path, required=True, help="folder of the bundle")
 
     sub = command("samples", _samples, "Draw what a bundle makes of fixed prompts.")

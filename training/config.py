@@ -30,13 +30,24 @@ class BundleConfig:
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Rate, longest clip in frames, sources and how often each is drawn, jitter of the tempo as a share of it."""
+    """What is trained on.
+
+    Attributes
+    ----------
+    fps, max_frames : rate, and longest clip in frames.
+    sources : folders to import.
+    shares : how often a batch draws from each source, and from the composed clips ``joined`` and ``layered``.
+    tempo_jitter : how much faster or slower clips are played, as a share of their tempo.
+    joined, layered : how many clips are composed, one behind the other and arms on legs.
+    """
 
     fps: float
     max_frames: int
     sources: list[str]
     shares: dict[str, float]
     tempo_jitter: float
+    joined: int
+    layered: int
 
 
 @dataclass(frozen=True)

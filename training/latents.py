@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -43,6 +44,11 @@ class Batch:
     text: Tensor
     text_mask: Tensor
 
+    def chunk(self, parts: int) -> list[Batch]:
+        """The batch in ``parts`` smaller ones."""
+        fields = (self.latents, self.mask, self.text, self.text_mask)
+        return [Batch(*part) for part in zip(*(t.chunk(parts) for t in fields), strict=True)]
+
     def to(self, device: torch.device) -> Batch:
         """The batch on another device."""
         return Batch(*(t.to(device) for t in (self.latents, self.mask, self.text, self.text_mask)))
@@ -77,15 +83,21 @@ def batches(
     batch: int,
     caption_drop: float,
     seed: int = 0,
+    first: int = 0,
 ) -> Iterator[Batch]:
-    """Endless batches balanced over sources; a share of the captions is replaced by the empty prompt."""
-    sampler = BalancedSampler([window.source for window in windows], config.data.shares, seed)
-    random = sampler.random
-    while True:
-        drawn = [windows[i] for i in sampler.draw(batch * BUCKET)]
+    """Endless batches balanced over sources, from number ``first`` on.
+
+    A share ``caption_drop`` of the captions is replaced by the empty prompt. Batch i is the same in every run.
+    """
+    sampler = BalancedSampler([window.source for window in windows], config.data.shares)
+    skipped = first % BUCKET
+    for bucket in itertools.count(first // BUCKET):
+        random = np.random.default_rng((seed, bucket))
         parts = []
-        for window in drawn:
-            latents = window.mean + window.deviation * torch.randn_like(window.mean)
+        for index in sampler.draw(batch * BUCKET, random):
+            window = windows[index]
+            noise = random.standard_normal(window.mean.shape, dtype=np.float32)
+            latents = window.mean + window.deviation * torch.from_numpy(noise)
             length = len(latents)
             if random.random() < CROP_SHARE:
                 length = max(2, round(length * random.uniform(SHORTEST_CROP, 1.0)))
@@ -93,8 +105,9 @@ def batches(
             caption = "" if random.random() < caption_drop else str(random.choice(window.captions))
             parts.append((latents[start : start + length], caption))
         parts.sort(key=lambda part: len(part[0]))
-        for group in random.permutation(BUCKET):
+        for group in random.permutation(BUCKET)[skipped:]:
             yield _collate(parts[group * batch : (group + 1) * batch], captions)
+        skipped = 0
 
 
 def _collate(parts: Sequence[tuple[Tensor, str]], captions: CaptionFeatures) -> Batch:

@@ -17,6 +17,8 @@ from tqdm import tqdm
 
 CHECKPOINT_SECONDS = 60.0
 LOG_EVERY = 25
+MOST_PARTS = 16
+"""A batch that does not fit into memory in this many parts is given up."""
 
 
 def pick_device() -> torch.device:
@@ -50,7 +52,7 @@ class EMA:
 
 def train(
     module: nn.Module,
-    batches: Iterator[Any],
+    batches: Callable[[int], Iterator[Any]],
     loss_of: Callable[[Any], dict[str, Tensor]],
     *,
     folder: Path,
@@ -64,12 +66,16 @@ def train(
 ) -> None:
     """AdamW with warm-up and cosine decay, gradient norm clipped at 1, checkpoints every minute.
 
-    Started again with the same folder it goes on where it stopped. ``NAME.jsonl`` gets a line of losses every
-    25 steps, ``NAME.pt`` holds the weights, their average, the optimiser and the step.
+    Started again with the same folder it goes on where it stopped, along the curve of a run that never did: batches
+    and noise depend on the number of the step alone. ``NAME.jsonl`` gets a line of losses every 25 steps, ``NAME.pt``
+    holds the weights, their average, the optimiser and the step. When a GPU runs out of memory, the batch is worked
+    off in smaller parts from then on, whose gradients are summed, and a line says so.
 
     Parameters
     ----------
-    loss_of : from a batch to named losses; ``"loss"`` is what is minimised.
+    batches : from the number of a step to the endless batches from that step on; a batch has ``chunk(n)``, or is a
+        tuple of tensors.
+    loss_of : from a batch to named losses, means over the batch; ``"loss"`` is what is minimised.
     after_step : called with the number of the step when the parameters have changed.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -104,7 +110,20 @@ def train(
             * (1 + math.cos(math.pi * min(step / steps, 1.0)))
         )
 
+    def backward(batch: Any, parts: int) -> dict[str, float]:
+        optimiser.zero_grad(set_to_none=True)
+        total: dict[str, float] = {}
+        chunks = _chunk(batch, parts)
+        for chunk in chunks:
+            losses = loss_of(chunk)
+            (losses["loss"] / len(chunks)).backward()
+            for key, value in losses.items():
+                total[key] = total.get(key, 0.0) + float(value.detach()) / len(chunks)
+        return total
+
     module.train()
+    parts = 1
+    drawn = batches(first)
     recent: list[dict[str, float]] = []
     saved_at = started = time.monotonic()
     bar = tqdm(range(first, steps), desc=name, initial=first, total=steps, mininterval=5, dynamic_ncols=True)
@@ -112,16 +131,27 @@ def train(
         for step in bar:
             for group in optimiser.param_groups:
                 group["lr"] = rate(step)
-            losses = loss_of(next(batches))
-            optimiser.zero_grad(set_to_none=True)
-            losses["loss"].backward()
+            batch = next(drawn)
+            while True:
+                try:
+                    torch.manual_seed(step)
+                    losses = backward(batch, parts)
+                    break
+                except torch.OutOfMemoryError:
+                    if parts >= MOST_PARTS:
+                        raise
+                    parts *= 2
+                    torch.cuda.empty_cache()
+                    bar.write(
+                        f"{name}: out of memory; each batch is worked off in {parts} parts from now on."
+                    )
             norm = nn.utils.clip_grad_norm_(module.parameters(), 1.0)
             if torch.isfinite(norm):
                 optimiser.step()
             ema.update(module, step)
             if after_step:
                 after_step(step + 1)
-            recent.append({key: float(value.detach()) for key, value in losses.items()})
+            recent.append(losses)
             if (step + 1) % LOG_EVERY == 0:
                 means = {key: round(sum(row[key] for row in recent) / len(recent), 5) for key in recent[0]}
                 log.write(
@@ -135,6 +165,14 @@ def train(
                 save(step + 1)
                 saved_at = time.monotonic()
     save(steps)
+
+
+def _chunk(batch: Any, parts: int) -> list[Any]:
+    if parts == 1:
+        return [batch]
+    if hasattr(batch, "chunk"):
+        return list(batch.chunk(parts))
+    return list(zip(*(tensor.chunk(parts) for tensor in batch), strict=True))
 
 
 def is_finished(folder: Path, name: str, steps: int) -> bool:

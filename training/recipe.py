@@ -24,8 +24,15 @@ from training.train_vae import load_vae, report_reconstruction, train_vae
 VAE_SCORES = "vae_scores.json"
 
 
-def train_stage(stage: str, config: Config, motion_set: MotionSet, run: Path) -> None:
-    """Train ``vae``, ``mld`` or ``motionlcm`` in the folder ``run``; a finished stage is left as it is."""
+def train_stage(
+    stage: str, config: Config, motion_set: MotionSet, run: Path, start_from: Path | None = None
+) -> None:
+    """Train ``vae``, ``mld`` or ``motionlcm`` in the folder ``run``; a finished stage is left as it is.
+
+    Parameters
+    ----------
+    start_from : folder of a finished run whose VAE and teacher are trained further, on this configuration's data.
+    """
     steps = {
         "vae": config.vae_training.steps,
         "mld": config.mld_training.steps,
@@ -33,10 +40,11 @@ def train_stage(stage: str, config: Config, motion_set: MotionSet, run: Path) ->
     }
     if not is_finished(run, stage, steps[stage]):
         if stage == "vae":
-            train_vae(config, motion_set, run)
+            train_vae(config, motion_set, run, start_from)
+        elif stage == "mld":
+            train_mld(config, latent_data(config, motion_set, run), run, start_from)
         else:
-            data = latent_data(config, motion_set, run)
-            {"mld": train_mld, "motionlcm": train_lcm}[stage](config, data, run)
+            train_lcm(config, latent_data(config, motion_set, run), run)
     scores_file = run / VAE_SCORES
     if stage == "vae" and not scores_file.exists():
         scores = report_reconstruction(config, motion_set, run)
@@ -66,7 +74,9 @@ def export_run(config: Config, motion_set: MotionSet, run: Path, out: Path, comm
     add_scores(out, {"held_out": held_out_quality(Engine.load(out), motion_set)})
 
 
-def recipe(config: Config, data: Path, run: Path, out: Path, command: str) -> None:
+def recipe(
+    config: Config, data: Path, run: Path, out: Path, command: str, start_from: Path | None = None
+) -> None:
     """Import ``data``, train all stages in ``run`` and write the bundle ``out``.
 
     Started again after an interruption it goes on from the last checkpoint.
@@ -79,5 +89,5 @@ def recipe(config: Config, data: Path, run: Path, out: Path, command: str) -> No
         motion_set.save(cached)
     motion_set = MotionSet.load(cached)
     for stage in ("vae", "mld", "motionlcm"):
-        train_stage(stage, config, motion_set, run)
+        train_stage(stage, config, motion_set, run, start_from)
     export_run(config, motion_set, run, out, command)

@@ -103,7 +103,9 @@ def train_lcm(config: Config, data: LatentData, folder: Path) -> None:
 
     train(
         student,
-        batches(data.windows, data.captions, config, settings.batch, caption_drop=0.0, seed=1),
+        lambda first: batches(
+            data.windows, data.captions, config, settings.batch, caption_drop=0.0, seed=1, first=first
+        ),
         losses,
         folder=folder,
         name="motionlcm",

@@ -15,6 +15,7 @@ from motion_engine.samplers.schedule import ALPHA_BAR, N_TRAIN
 from training.config import Config
 from training.data.loader import Normaliser
 from training.data.motion_set import MotionSet
+from training.data.training_items import training_items
 from training.latents import Batch, LatentWindow, batches, encode_windows
 from training.loop import EMA, autocast, load_average, pick_device, train
 from training.text import CaptionFeatures
@@ -35,7 +36,7 @@ def latent_data(config: Config, motion_set: MotionSet, folder: Path) -> LatentDa
     """Encode the training windows with the trained VAE; captions are cached in ``captions.npz``."""
     vae = load_vae(config, folder).to(pick_device())
     normaliser = Normaliser.load(folder / "normaliser.npz")
-    found = list(motion_set.items("train", mirrored=True))
+    found = training_items(motion_set, config.data)
     windows, centre, scale = encode_windows(vae, normaliser, found, config.data.max_frames)
     captions = CaptionFeatures(
         (caption for item in found for caption in item.captions),
@@ -64,12 +65,19 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     return (values * weight).sum() / (weight.sum() * values.shape[-1])
 
 
-def train_mld(config: Config, data: LatentData, folder: Path) -> None:
-    """Velocity prediction with uniform time steps; writes ``mld.pt``."""
+def train_mld(config: Config, data: LatentData, folder: Path, start_from: Path | None = None) -> None:
+    """Velocity prediction with uniform time steps; writes ``mld.pt``.
+
+    Parameters
+    ----------
+    start_from : folder of another run whose teacher's weights this one begins with.
+    """
     settings = config.mld_training
     device = pick_device()
     torch.manual_seed(0)
     denoiser = Denoiser(config.denoiser, config.vae.latent_channels).to(device)
+    if start_from is not None:
+        load_average(denoiser, start_from / "mld.pt").train()
     levels = alpha_bar(device)
 
     def losses(batch: Batch) -> dict[str, Tensor]:
@@ -83,7 +91,9 @@ def train_mld(config: Config, data: LatentData, folder: Path) -> None:
 
     train(
         denoiser,
-        batches(data.windows, data.captions, config, settings.batch, settings.caption_drop),
+        lambda first: batches(
+            data.windows, data.captions, config, settings.batch, settings.caption_drop, first=first
+        ),
         losses,
         folder=folder,
         name="mld",

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from motion_engine import features, skeleton
 from motion_engine.runtime.torch.vae import MotionVAE
 from training.config import Config
+from training.data.compose import composed_items
 from training.data.loader import Normaliser, crops
 from training.data.motion_set import MotionSet
 from training.geometry import heading_angle, pelvis_frame_joints, root_path, world_joints
@@ -35,8 +36,8 @@ _JOINT_WEIGHTS[skeleton.FOOT_JOINTS] = 4.0
 def reconstruction_losses(
     recovered: Tensor, original: Tensor, mask: Tensor, mean: Tensor, std: Tensor
 ) -> dict[str, Tensor]:
-    """Smooth L1 on normalised features; L1 in metres on joints in the pelvis' frame by FK, their velocities in the
-    world (feet count more: a foot that should stand must not slide) and the root's path; in radians on the heading.
+    """Smooth L1 on normalised features; L1 in metres on joints by FK, relative to the pelvis, on their velocities in
+    the world (feet count more: a foot that should stand must not slide) and the root's path; in radians on the heading.
 
     Shapes: features (B, T, 263) normalised, mask (B, T).
     """
@@ -46,12 +47,14 @@ def reconstruction_losses(
         F.smooth_l1_loss(recovered, original, reduction="none") * weight * _WEIGHTS.to(recovered)
     ).sum() / (count * features.N_FEATURES)
     rows, target_rows = recovered * std + mean, original * std + mean
+    joints, world = pelvis_frame_joints(rows), world_joints(rows)
     with torch.no_grad():
         target_joints, target_world = pelvis_frame_joints(target_rows), world_joints(target_rows)
-    error = pelvis_frame_joints(rows) - target_joints
-    joint = (error.abs() * weight[..., None]).sum() / (count * 66)
+    # once in the pelvis' frame, once with its orientation: the pose, and where it leans and looks
+    turned = (world - world[..., :1, :]) - (target_world - target_world[..., :1, :])
+    joint = ((joints - target_joints).abs() + 0.5 * turned.abs()).mul(weight[..., None]).sum() / (count * 66)
     pair = (mask[:, 1:] & mask[:, :-1])[..., None, None].to(recovered)
-    drift = torch.diff(world_joints(rows) - target_world, dim=1).abs() * pair
+    drift = torch.diff(world - target_world, dim=1).abs() * pair
     velocity = (drift * _JOINT_WEIGHTS.to(drift)[:, None]).sum() / (pair.sum() * 3 * _JOINT_WEIGHTS.sum())
     path = ((root_path(rows) - root_path(target_rows)).abs() * weight).sum() / (count * 2)
     heading = ((heading_angle(rows) - heading_angle(target_rows)).abs() * mask).sum() / count
@@ -67,7 +70,9 @@ def train_vae(config: Config, motion_set: MotionSet, folder: Path, start_from: P
     """
     settings = config.vae_training
     device = pick_device()
+    data = config.data
     clips = list(motion_set.items("train", mirrored=True, context=CONTEXT))
+    clips += composed_items(motion_set, data.joined, data.layered, data.max_frames)
     normaliser = (
         Normaliser.fit(clips) if start_from is None else Normaliser.load(start_from / "normaliser.npz")
     )
@@ -77,7 +82,7 @@ def train_vae(config: Config, motion_set: MotionSet, folder: Path, start_from: P
     torch.manual_seed(0)
     vae = MotionVAE(config.vae).to(device)
     if start_from is not None:
-        load_average(vae, start_from / "vae.pt")
+        load_average(vae, start_from / "vae.pt").train()
 
     def losses(batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
         original, mask = (part.to(device) for part in batch)
@@ -98,7 +103,7 @@ def train_vae(config: Config, motion_set: MotionSet, folder: Path, start_from: P
 
     train(
         vae,
-        crops(clips, normaliser, config.data, settings.batch, settings.crop),
+        lambda first: crops(clips, normaliser, data, settings.batch, settings.crop, first),
         losses,
         folder=folder,
         name="vae",

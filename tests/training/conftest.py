@@ -29,6 +29,8 @@ fps = 20.0
 max_frames = 196
 sources = ["waves", "walks"]
 tempo_jitter = 0.1
+joined = 4
+layered = 4
 
 [data.shares]
 waves = 0.5

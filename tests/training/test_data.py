@@ -97,7 +97,7 @@ def test_items_carry_mirrored_copies_with_mirrored_words(mocap_folder):
 
 def test_balanced_sampling_gives_each_source_its_share():
     sources = ["big"] * 1000 + ["small"] * 10
-    drawn = BalancedSampler(sources, {"big": 0.25, "small": 0.75}).draw(20000)
+    drawn = BalancedSampler(sources, {"big": 0.25, "small": 0.75}).draw(20000, np.random.default_rng(0))
     assert np.mean(drawn >= 1000) == pytest.approx(0.75, abs=0.02)
 
 

@@ -70,8 +70,8 @@ def test_an_interrupted_stage_goes_on_from_its_checkpoint(tmp_path, monkeypatch)
             return {"loss": network(batch).square().mean()}
 
         loop.train(
-            network, repeat(torch.ones(4, 3)), losses, folder=tmp_path, name="stage", steps=10, learning_rate=0.1,
-            ema=loop.EMA(network, 0.9),
+            network, lambda first: repeat(torch.ones(4, 3)), losses, folder=tmp_path, name="stage", steps=10,
+            learning_rate=0.1, ema=loop.EMA(network, 0.9),
         )  # fmt: skip
         return network
 

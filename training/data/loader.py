@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,15 +61,14 @@ class Normaliser:
 class BalancedSampler:
     """Draws items so that each source gets its share, whatever its size."""
 
-    def __init__(self, sources: Sequence[str], shares: Mapping[str, float], seed: int = 0) -> None:
+    def __init__(self, sources: Sequence[str], shares: Mapping[str, float]) -> None:
         counts = {source: sources.count(source) for source in set(sources)}
         weights = np.array([shares.get(source, 1.0 / len(counts)) / counts[source] for source in sources])
         self._cumulative = np.cumsum(weights / weights.sum())
-        self.random = np.random.default_rng(seed)
 
-    def draw(self, count: int) -> NDArray[np.integer]:
+    def draw(self, count: int, random: np.random.Generator) -> NDArray[np.integer]:
         """Indices of ``count`` items."""
-        drawn = np.searchsorted(self._cumulative, self.random.random(count))
+        drawn = np.searchsorted(self._cumulative, random.random(count))
         return np.minimum(drawn, len(self._cumulative) - 1)
 
 
@@ -91,19 +91,19 @@ def change_tempo(rows: Array, factor: float) -> Array:
 
 
 def crops(
-    items: Sequence[Item], normaliser: Normaliser, data: DataConfig, batch: int, length: int
+    items: Sequence[Item], normaliser: Normaliser, data: DataConfig, batch: int, length: int, first: int = 0
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Endless batches of random crops: normalised features (B, length, 263) and the mask (B, length) of real frames.
 
     Each crop is played up to ``data.tempo_jitter`` faster or slower. Shorter items are continued with their last frame
-    and masked there.
+    and masked there. Counted from ``first``, batch i is the same in every run.
     """
     sampler = BalancedSampler([item.source for item in items], data.shares)
-    random = sampler.random
-    while True:
+    for number in itertools.count(first):
+        random = np.random.default_rng((0, number))
         out = np.empty((batch, length, features.N_FEATURES), dtype=np.float32)
         mask = np.zeros((batch, length), dtype=bool)
-        for i, index in enumerate(sampler.draw(batch)):
+        for i, index in enumerate(sampler.draw(batch, random)):
             item = items[index].features
             factor = 1 + data.tempo_jitter * random.uniform(-1, 1)
             wanted = round((length - 1) * factor) + 1
