@@ -31,7 +31,7 @@ def train_stage(
 
     Parameters
     ----------
-    start_from : folder of a finished run whose VAE and teacher are trained further, on this configuration's data.
+    start_from : folder of a finished run whose networks are trained further, on this configuration's data.
     """
     steps = {
         "vae": config.vae_training.steps,
@@ -44,7 +44,7 @@ def train_stage(
         elif stage == "mld":
             train_mld(config, latent_data(config, motion_set, run), run, start_from)
         else:
-            train_lcm(config, latent_data(config, motion_set, run), run)
+            train_lcm(config, latent_data(config, motion_set, run), run, start_from)
     scores_file = run / VAE_SCORES
     if stage == "vae" and not scores_file.exists():
         scores = report_reconstruction(config, motion_set, run)

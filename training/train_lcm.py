@@ -60,11 +60,16 @@ def pseudo_huber(difference: Tensor, c: float) -> Tensor:
     return (difference**2 + c**2).sqrt() - c
 
 
-def train_lcm(config: Config, data: LatentData, folder: Path) -> None:
+def train_lcm(config: Config, data: LatentData, folder: Path, start_from: Path | None = None) -> None:
     """Distil ``mld.pt`` into a student that jumps to clean latents in one step; writes ``motionlcm.pt``.
 
     Per batch a time of the solver's grid and a guidance weight are drawn; the student at the noisier end must agree
     with its own average at the other end of one guided DDIM step of the teacher. The teacher runs without dropout.
+
+    Parameters
+    ----------
+    start_from : folder of another run with teacher and student. What distillation changed there, student minus
+        teacher, is added to this run's teacher: an "acceleration vector" in the sense of LCM-LoRA (Luo et al. 2023).
     """
     settings = config.lcm_training
     device = pick_device()
@@ -74,6 +79,8 @@ def train_lcm(config: Config, data: LatentData, folder: Path) -> None:
     student.load_state_dict(
         teacher.state_dict(), strict=False
     )  # all but the guidance map, which starts at zero
+    if start_from is not None:
+        _add_acceleration(student, load_mld(config, start_from), load_lcm(config, start_from))
     target = EMA(student, settings.ema)
     levels = alpha_bar(device)
     stride = N_TRAIN // settings.grid
@@ -113,6 +120,13 @@ def train_lcm(config: Config, data: LatentData, folder: Path) -> None:
         learning_rate=settings.learning_rate,
         ema=target,
     )
+
+
+@torch.no_grad()
+def _add_acceleration(student: Denoiser, other_teacher: Denoiser, other_student: Denoiser) -> None:
+    before, after = other_teacher.state_dict(), other_student.state_dict()
+    for name, weights in student.state_dict().items():
+        weights += (after[name] - before.get(name, torch.zeros_like(after[name]))).to(weights)
 
 
 def load_lcm(config: Config, folder: Path) -> Denoiser:

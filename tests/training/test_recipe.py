@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import repeat
 
 import numpy as np
@@ -51,6 +52,21 @@ def test_a_finished_run_is_left_as_it_is(trained, config, mocap_folder):
     before = (run / "mld.pt").read_bytes()
     recipe(config, mocap_folder, run, trained / "models" / "again", "the command")
     assert (run / "mld.pt").read_bytes() == before
+
+
+def test_a_run_can_start_from_the_weights_of_another(trained, config, mocap_folder, tmp_path):
+    """With no steps of its own it has the other's networks."""
+    still = replace(
+        config,
+        vae_training=replace(config.vae_training, steps=0),
+        mld_training=replace(config.mld_training, steps=0),
+        lcm_training=replace(config.lcm_training, steps=0),
+    )
+    recipe(still, mocap_folder, tmp_path / "run", tmp_path / "bundle", "again", start_from=trained / "run")
+    for name in ("vae", "mld", "motionlcm"):
+        before, after = (torch.load(run / f"{name}.pt")["ema"] for run in (trained / "run", tmp_path / "run"))
+        for key, weights in before.items():
+            torch.testing.assert_close(after[key], weights)
 
 
 def test_an_interrupted_stage_goes_on_from_its_checkpoint(tmp_path, monkeypatch):
