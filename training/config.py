@@ -85,6 +85,17 @@ class LCMTraining:
 
 
 @dataclass(frozen=True)
+class ControlTraining:
+    """Motion ControlNet: steps, windows a batch, peak learning rate, channels of the hint encoder, layers."""
+
+    steps: int
+    batch: int
+    learning_rate: float
+    hint_width: int
+    layers: int
+
+
+@dataclass(frozen=True)
 class Config:
     """All settings of one bundle."""
 
@@ -96,6 +107,7 @@ class Config:
     mld_training: MLDTraining
     lcm_training: LCMTraining
     presets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    control_training: ControlTraining | None = None
 
     @classmethod
     def read(cls, path: str | Path) -> Config:
@@ -123,6 +135,8 @@ class Config:
             "lcm_training": LCMTraining,
         }
         made: dict[str, Any] = {name: _section(path, name, kind, data) for name, kind in sections.items()}
+        if "control_training" in data:
+            made["control_training"] = _section(path, "control_training", ControlTraining, data)
         return cls(**made, presets=data.get("presets", {}))
 
 
