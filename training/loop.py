@@ -6,7 +6,9 @@ from __future__ import annotations
 import copy
 import json
 import math
+import pickle
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -85,9 +87,9 @@ def train(
     )
     first = 0
     if checkpoint.exists():
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        module.load_state_dict(state["module"])
-        ema.module.load_state_dict(state["ema"])
+        state = read_checkpoint(checkpoint)
+        fill(module, state["module"], checkpoint)
+        fill(ema.module, state["ema"], checkpoint)
         optimiser.load_state_dict(state["optimiser"])
         first = state["step"]
 
@@ -175,17 +177,44 @@ def _chunk(batch: Any, parts: int) -> list[Any]:
     return list(zip(*(tensor.chunk(parts) for tensor in batch), strict=True))
 
 
+def read_checkpoint(checkpoint: Path) -> dict[str, Any]:
+    """What `train` saved: ``module``, ``ema``, ``optimiser``, ``step``.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If there is none, or the file is not a whole checkpoint.
+    """
+    if not checkpoint.exists():
+        raise FileNotFoundError(f"{checkpoint} is missing: run the stage that makes it first.")
+    try:
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        if {"module", "ema", "optimiser", "step"} <= set(state):
+            return dict(state)
+    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{checkpoint} is damaged ({error}): delete it and run its stage again.") from error
+    raise ValueError(f"{checkpoint} is no checkpoint of a stage: it was made by another program.")
+
+
+def fill(module: nn.Module, weights: dict[str, Tensor], checkpoint: Path) -> None:
+    """Load weights; ValueError with a sentence where they are another network's."""
+    try:
+        module.load_state_dict(weights)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1:2]
+        raise ValueError(
+            f"{checkpoint} holds another network than the configuration describes:"
+            f" {' '.join(first).strip()} Use the configuration it was trained with, or another folder for the run."
+        ) from error
+
+
 def is_finished(folder: Path, name: str, steps: int) -> bool:
     """Whether the checkpoint of a stage has reached ``steps``."""
     checkpoint = folder / f"{name}.pt"
-    return (
-        checkpoint.exists() and torch.load(checkpoint, map_location="cpu", weights_only=True)["step"] >= steps
-    )
+    return checkpoint.exists() and read_checkpoint(checkpoint)["step"] >= steps
 
 
 def load_average(module: nn.Module, checkpoint: Path) -> nn.Module:
     """``module`` with the averaged weights of a checkpoint, in eval mode."""
-    if not checkpoint.exists():
-        raise FileNotFoundError(f"{checkpoint} is missing: run the stage that makes it first.")
-    module.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["ema"])
+    fill(module, read_checkpoint(checkpoint)["ema"], checkpoint)
     return module.eval()

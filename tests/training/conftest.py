@@ -86,6 +86,12 @@ def gesture(seed: int, n_frames: int = 90, fps: float = 30.0) -> Motion:
 
 
 @pytest.fixture
+def make_gesture():
+    """`gesture`, for tests that need clips of their own."""
+    return gesture
+
+
+@pytest.fixture
 def config_text() -> str:
     """The tiny configuration as it is written."""
     return TINY

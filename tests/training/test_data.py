@@ -95,6 +95,29 @@ def test_items_carry_mirrored_copies_with_mirrored_words(mocap_folder):
     np.testing.assert_allclose(features.mirror(copy.features), original.features, atol=1e-6)
 
 
+def test_clips_with_nan_or_one_frame_are_skipped_and_named(make_gesture, tmp_path):
+    (tmp_path / "s").mkdir()
+    for name in ("good", "nan", "one_frame"):
+        bvh.save(make_gesture(1, 1 if name == "one_frame" else 60), tmp_path / "s" / f"{name}.bvh")
+    file = tmp_path / "s" / "nan.bvh"
+    head, last = file.read_text().rstrip().rsplit("\n", 1)
+    file.write_text(head + "\nnan " + last.split(" ", 1)[1] + "\n")
+    lines = [
+        {"clip": f"s/{name}", "start": 0, "end": 2, "captions": ["a person stands"]}
+        for name in ("good", "nan", "one_frame")
+    ]
+    (tmp_path / "captions.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    found, skipped = import_folder(tmp_path)
+    assert list(found.motions) == ["s/good"]
+    assert any(line.startswith("s/nan: ") for line in skipped)
+    assert any(line.startswith("s/one_frame: ") and "shorter than" in line for line in skipped)
+
+
+def test_missing_captions_are_said(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"captions\.jsonl is missing"):
+        import_folder(tmp_path)
+
+
 def test_balanced_sampling_gives_each_source_its_share():
     sources = ["big"] * 1000 + ["small"] * 10
     drawn = BalancedSampler(sources, {"big": 0.25, "small": 0.75}).draw(20000, np.random.default_rng(0))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import repeat
 
 import pytest
@@ -13,7 +14,7 @@ from training import loop
 from training.data.motion_set import MotionSet
 from training.recipe import recipe
 from training.train_mld import latent_data, train_mld
-from training.train_vae import train_vae
+from training.train_vae import load_vae, train_vae
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +101,17 @@ def test_memory_that_never_suffices_ends_the_run_with_the_error(tmp_path):
             network, lambda first: repeat(torch.ones(32, 3)), losses, folder=tmp_path, name="stage", steps=2,
             learning_rate=0.1, ema=loop.EMA(network, 0.9),
         )  # fmt: skip
+
+
+def test_a_checkpoint_of_another_model_is_named(run, config, tmp_path):
+    other = replace(config, vae=replace(config.vae, width=16))
+    with pytest.raises(ValueError, match=r"vae\.pt holds another network than the configuration describes"):
+        load_vae(other, run)
+    torch.save({"weights": torch.ones(3)}, tmp_path / "vae.pt")
+    with pytest.raises(ValueError, match="made by another program"):
+        load_vae(config, tmp_path)
+    (tmp_path / "vae.pt").write_bytes((run / "vae.pt").read_bytes()[:5000])
+    with pytest.raises(ValueError, match="damaged"):
+        load_vae(config, tmp_path)
+    with pytest.raises(FileNotFoundError, match="run the stage that makes it first"):
+        load_vae(config, tmp_path / "nothing")
