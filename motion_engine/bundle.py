@@ -87,6 +87,11 @@ class Bundle:
             next(iter(self.samplers)),
         )
 
+    @property
+    def can_control(self) -> bool:
+        """Whether it has a control network."""
+        return "control" in self.manifest["tasks"]
+
     @cached_property
     def sha256(self) -> str:
         """Hash of the manifest, which holds the hashes of all files: names the weights exactly."""

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What may be asked of the engine, and its limits: a request becomes a plan, or a sentence on what is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from motion_engine.bundle import Bundle
+from motion_engine.control import Controls, Targets
+from motion_engine.errors import EngineError
+from motion_engine.samplers import mld, motionlcm
+
+MAX_PROMPT = 500
+"""Characters: what the text encoder reads, with room to spare."""
+
+MAX_COUNT = 32
+MAX_GUIDANCE = 20.0
+
+
+@dataclass(frozen=True)
+class GenerateRequest:
+    """What to make.
+
+    Attributes
+    ----------
+    prompt : one sentence.
+    duration : seconds.
+    seed : of the first sample; sample i has ``seed + i``.
+    count : how many samples.
+    sampler, steps, guidance : the bundle's preset where None.
+    foot_lock, floor : clean-up of the result.
+    controls : where joints have to be; needs a bundle with the task ``control``.
+    prompts : sentences and their seconds, in place of ``prompt`` and ``duration``: one continuous motion
+        (`motion_engine.timeline`).
+    """
+
+    prompt: str = ""
+    duration: float = 4.0
+    seed: int = 0
+    count: int = 1
+    sampler: str | None = None
+    steps: int | None = None
+    guidance: float | None = None
+    foot_lock: bool = True
+    floor: bool = True
+    controls: Controls | None = None
+    prompts: tuple[tuple[str, float], ...] | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A checked request for one clip with every default filled in."""
+
+    prompt: str
+    frames: int
+    seeds: tuple[int, ...]
+    sampler: str
+    times: tuple[int, ...]
+    guidance: float
+    foot_lock: bool
+    floor: bool
+    targets: Targets | None = None
+    refine: bool = True
+
+
+def make_plan(bundle: Bundle, request: GenerateRequest) -> Plan:
+    """Check a request against a bundle's limits and fill in its presets; needs no networks.
+
+    Raises
+    ------
+    EngineError
+        With a code, a sentence on what is wrong and what to do.
+    """
+    prompt = " ".join(request.prompt.split())
+    if not prompt:
+        raise EngineError(
+            "empty_prompt", "The prompt is empty.", "Describe a motion, for instance: a person walks forward."
+        )
+    if len(prompt) > MAX_PROMPT:
+        raise EngineError(
+            "long_prompt",
+            f"The prompt has {len(prompt)} characters; {MAX_PROMPT} are the most.",
+            "Shorten it to one or two sentences about one motion.",
+        )
+    low, high = bundle.min_frames / bundle.fps, bundle.max_frames / bundle.fps
+    if not low <= request.duration <= high:  # also refuses NaN
+        raise EngineError(
+            "bad_duration",
+            f"A duration of {request.duration:g} s cannot be made.",
+            f"Choose {low:g} to {high:g} seconds.",
+        )
+    if not 1 <= request.count <= MAX_COUNT:
+        raise EngineError(
+            "bad_count", f"{request.count} samples cannot be made at once.", f"Choose 1 to {MAX_COUNT}."
+        )
+    if not 0 <= request.seed < 2**63:
+        raise EngineError(
+            "bad_seed", f"The seed {request.seed} is not a whole number from 0.", "Choose 0 or more."
+        )
+    sampler = request.sampler or bundle.default_sampler
+    if sampler not in bundle.samplers:
+        raise EngineError(
+            "unknown_sampler",
+            f"The bundle {bundle.name} has no sampler {sampler!r}.",
+            f"Choose one of {', '.join(bundle.samplers)}.",
+        )
+    preset = bundle.samplers[sampler]
+    guidance = preset["guidance"] if request.guidance is None else request.guidance
+    if not 1.0 <= guidance <= MAX_GUIDANCE:
+        raise EngineError(
+            "bad_guidance",
+            f"A guidance of {guidance:g} cannot be used.",
+            f"Choose 1 to {MAX_GUIDANCE:g}; {preset['guidance']:g} is usual.",
+        )
+    steps = preset["steps"] if request.steps is None else request.steps
+    try:
+        times = (
+            motionlcm.time_steps(steps, preset["grid"], preset.get("time_lists"))
+            if sampler == "motionlcm"
+            else mld.time_steps(steps)
+        )
+    except ValueError as error:
+        raise EngineError("bad_steps", str(error), f"{preset['steps']} is usual.") from error
+    frames = min(max(round(request.duration * bundle.fps), bundle.min_frames), bundle.max_frames)
+    targets = None
+    if request.controls is not None and (request.controls.joints or request.controls.poses):
+        check_control(bundle, sampler)
+        targets = request.controls.targets(frames, bundle.fps)
+    return Plan(
+        prompt=prompt,
+        frames=frames,
+        seeds=tuple(request.seed + i for i in range(request.count)),
+        sampler=sampler,
+        times=tuple(times),
+        guidance=float(guidance),
+        foot_lock=request.foot_lock,
+        floor=request.floor,
+        targets=targets,
+        refine=request.controls is None or request.controls.refine,
+    )
+
+
+def check_control(bundle: Bundle, sampler: str) -> None:
+    """Refuse controls that the bundle cannot obey.
+
+    Raises
+    ------
+    EngineError
+        ``not_supported``.
+    """
+    if not bundle.can_control:
+        raise EngineError(
+            "not_supported",
+            f"The bundle {bundle.name} has no control network, so it cannot obey controls.",
+            "Choose a bundle whose tasks name control, or leave the controls out.",
+        )
+    if sampler != "motionlcm":
+        raise EngineError(
+            "not_supported",
+            f"Controls work with the sampler motionlcm, not with {sampler}.",
+            "Leave the sampler out, or the controls.",
+        )
