@@ -105,14 +105,15 @@ def make_plan(bundle: Bundle, request: GenerateRequest) -> Plan:
             f"Choose one of {', '.join(bundle.samplers)}.",
         )
     preset = bundle.samplers[sampler]
-    guidance = preset["guidance"] if request.guidance is None else request.guidance
+    steps = preset["steps"] if request.steps is None else request.steps
+    usual = preset.get("guidance_by_steps", {}).get(str(steps), preset["guidance"])
+    guidance = usual if request.guidance is None else request.guidance
     if not 1.0 <= guidance <= MAX_GUIDANCE:
         raise EngineError(
             "bad_guidance",
             f"A guidance of {guidance:g} cannot be used.",
-            f"Choose 1 to {MAX_GUIDANCE:g}; {preset['guidance']:g} is usual.",
+            f"Choose 1 to {MAX_GUIDANCE:g}; {usual:g} is usual.",
         )
-    steps = preset["steps"] if request.steps is None else request.steps
     try:
         times = (
             motionlcm.time_steps(steps, preset["grid"], preset.get("time_lists"))

@@ -1,46 +1,96 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a prompt to token features, with the shipped all-MiniLM-L6-v2."""
+"""From a prompt to token features: the shipped all-MiniLM-L6-v2, or the encoder that an imported bundle brings."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from motion_engine.bundle import Bundle, text_encoder_dir
 from motion_engine.errors import EngineError
 from motion_engine.runtime.onnx import OnnxNetwork
 
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
 Array = NDArray[np.floating]
+
+SENTENCE_NETWORK = "text_encoder.onnx"
+"""File of a bundle whose text encoder is its own."""
 
 
 class TextEncoder:
     """Tokenizer and network of a folder with ``model.onnx``, ``tokenizer.json`` and ``manifest.json``."""
 
     def __init__(self, folder: Path, threads: int | None = None) -> None:
-        from tokenizers import Tokenizer
-
         try:
             manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-            self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        except Exception as error:  # tokenizers raises bare Exception
-            raise EngineError(
-                "broken_text_encoder",
-                f"The text encoder in {folder} cannot be read: {error}.",
-                "Install the bundle again.",
-            ) from error
+        except (OSError, ValueError) as error:
+            raise _broken(folder, error) from error
         self.name: str = manifest["name"]
         self.width: int = manifest["width"]
-        self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(manifest["max_tokens"])
-        # the text runs on the CPU whatever the device: it takes milliseconds and saves a transfer
-        self._network = OnnxNetwork(
-            folder / "model.onnx", providers=["CPUExecutionProvider"], threads=threads
-        )
+        self._tokenizer = _tokenizer(folder, manifest["max_tokens"])
+        self._network = _network(folder / "model.onnx", threads)
 
     def encode(self, text: str) -> tuple[Array, Array]:
         """Token features (S, width) and the unit sentence vector (width,), float32."""
         ids = np.array([self._tokenizer.encode(text).ids], dtype=np.int64)
         tokens, sentence = self._network({"ids": ids})
         return tokens[0], sentence[0]
+
+
+class SentenceEncoder:
+    """The papers' text encoder inside a bundle: one vector a sentence, read by the networks as a single token."""
+
+    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
+        self.name: str = bundle.manifest["text_encoder"]
+        self._tokenizer = _tokenizer(bundle.path, bundle.manifest["max_tokens"])
+        self._network = _network(bundle.path / SENTENCE_NETWORK, threads)
+
+    def encode(self, text: str) -> tuple[Array, Array]:
+        """The sentence as one token (1, width), and as a vector (width,), float32."""
+        ids = np.array([self._tokenizer.encode(text).ids], dtype=np.int64)
+        sentence = np.asarray(self._network({"ids": ids})[0], dtype=np.float32)
+        return sentence, sentence[0]
+
+
+def text_encoder_for(bundle: Bundle, threads: int | None = None) -> TextEncoder | SentenceEncoder:
+    """The encoder that a bundle brings along, else the shipped one that it names.
+
+    Raises
+    ------
+    EngineError
+        If it is missing or damaged.
+    """
+    if SENTENCE_NETWORK in bundle.manifest["files"]:
+        return SentenceEncoder(bundle, threads)
+    return TextEncoder(text_encoder_dir(bundle.manifest["text_encoder"]), threads)
+
+
+def _tokenizer(folder: Path, max_tokens: int) -> Tokenizer:
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    except Exception as error:  # tokenizers raises bare Exception
+        raise _broken(folder, error) from error
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(max_tokens)
+    return tokenizer
+
+
+def _network(file: Path, threads: int | None) -> OnnxNetwork:
+    # the text runs on the CPU whatever the device: it takes milliseconds and saves a transfer
+    return OnnxNetwork(file, providers=["CPUExecutionProvider"], threads=threads)
+
+
+def _broken(folder: Path, error: Exception) -> EngineError:
+    return EngineError(
+        "broken_text_encoder",
+        f"The text encoder in {folder} cannot be read: {error}.",
+        "Install the bundle again.",
+    )

@@ -13,7 +13,7 @@ from typing import NoReturn
 from motion_engine import __version__
 from motion_engine.errors import EngineError
 
-COMMANDS = ("generate", "batch", "serve", "doctor", "bench", "bundles", "convert")
+COMMANDS = ("generate", "batch", "serve", "doctor", "bench", "bundles", "convert", "import-checkpoint")
 
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -32,7 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"motion-prompt {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name in COMMANDS:
-        module = importlib.import_module(f"motion_engine.cli.{name}")
+        module = importlib.import_module(f"motion_engine.cli.{name.replace('-', '_')}")
         sentence = module.HELP[0].upper() + module.HELP[1:] + "."
         command = commands.add_parser(name, help=module.HELP, description=sentence, allow_abbrev=False)
         module.add_arguments(command)

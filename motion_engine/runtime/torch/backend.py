@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 from motion_engine.bundle import Bundle
 from motion_engine.errors import EngineError
+from motion_engine.runtime.torch.control import ControlConfig, ControlNet
 from motion_engine.runtime.torch.denoiser import Denoiser, DenoiserConfig
 from motion_engine.runtime.torch.vae import MotionVAE, VAEConfig
 
@@ -41,11 +42,7 @@ class TorchNetwork:
     def __init__(self, bundle: Bundle, name: str, device: torch.device) -> None:
         settings = bundle.manifest["networks"]
         channels = bundle.manifest["latent_channels"]
-        module: torch.nn.Module
-        if name == "decoder":
-            module = MotionVAE(VAEConfig(**settings["vae"])).decoder
-        else:
-            module = Denoiser(DenoiserConfig(**settings["denoiser"]), channels, guided=name == "motionlcm")
+        self._paper = settings.get("design") == "paper"
         stored = load_file(bundle.path / f"{name}.safetensors")
         # 8-bit matrices come with one scale an output row
         weights = {
@@ -53,10 +50,23 @@ class TorchNetwork:
             for key, value in stored.items()
             if not key.endswith(".scale")
         }
+        module: torch.nn.Module
+        if self._paper:
+            from motion_engine.runtime.torch.paper.bundle import bundle_network, network_inputs
+
+            module = bundle_network(name, weights)
+            self._inputs = network_inputs(module)
+        elif name == "decoder":
+            module = MotionVAE(VAEConfig(**settings["vae"])).decoder
+        elif name == "control":
+            parts = ControlConfig(**settings["control"]), DenoiserConfig(**settings["denoiser"])
+            module = ControlNet(*parts, channels, bundle.manifest["downsampling"])
+        else:
+            module = Denoiser(DenoiserConfig(**settings["denoiser"]), channels, guided=name == "motionlcm")
         module.load_state_dict(weights)
         self._module = module.eval().to(device)
         self._device = device
-        self._decoder = name == "decoder"
+        self._decoder, self._control = name == "decoder", name == "control"
         self.device = device.type
 
     @torch.inference_mode()
@@ -65,8 +75,12 @@ class TorchNetwork:
         given = {
             name: torch.from_numpy(np.ascontiguousarray(a)).to(self._device) for name, a in arrays.items()
         }
-        if self._decoder:
+        if self._paper:
+            out = self._module(*(given[key] for key in self._inputs))
+        elif self._decoder:
             out = self._module(given["latents"].transpose(1, 2)).transpose(1, 2)
+        elif self._control:
+            out = self._module(given["latents"], given["hints"], given["time"], given["text"])
         else:
             out = self._module(given["latents"], given["time"], given["text"], given["guidance"])
         return [out.cpu().numpy()]

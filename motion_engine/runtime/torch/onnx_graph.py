@@ -11,6 +11,7 @@ import json
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import onnx
 import torch
@@ -23,6 +24,8 @@ OPSET = 17
 SMALLEST_QUANTISED = 8192
 """Numbers: smaller matrices, among them those at the ends of the networks, stay in half precision."""
 
+Precision = Literal["packed", "half", "single"]
+
 _TYPES = {"F32": TensorProto.FLOAT, "F16": TensorProto.FLOAT16, "I8": TensorProto.INT8}
 
 
@@ -32,7 +35,7 @@ def export(
     dynamic: Mapping[str, Mapping[int, str]],
     folder: Path,
     name: str,
-    exact: bool = False,
+    precision: Precision = "packed",
 ) -> list[str]:
     """Write ``NAME.onnx`` and ``NAME.safetensors``.
 
@@ -40,7 +43,7 @@ def export(
     ----------
     inputs : examples by input name, in the order of the module's arguments.
     dynamic : names of the axes that vary, by input or output (``out``) name.
-    exact : keep the weights as they are, in single precision.
+    precision : of the stored weights: ``packed`` as `pack` says, ``half``, or ``single``, as they are.
 
     Returns
     -------
@@ -49,8 +52,11 @@ def export(
     module = module.eval().float().cpu()
     weights = f"{name}.safetensors"
     state = module.state_dict()
-    stored = {key: value.contiguous() for key, value in state.items()} if exact else pack(state)
-    save_file(stored, folder / weights)
+    if precision == "packed":
+        state = pack(state)
+    elif precision == "half":
+        state = {key: value.half() for key, value in state.items()}
+    save_file({key: value.contiguous() for key, value in state.items()}, folder / weights)
     graph_file = folder / f"{name}.onnx"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -106,8 +106,8 @@ class ControlNet(Denoiser):
         )
         # a new control changes nothing: the last maps of both ways start at zero
         for last in (maps[-1], *self.controlnet_down_mid_blocks):
-            nn.init.zeros_(last.weight)  # type: ignore[arg-type]
-            nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+            for parameter in last.parameters():
+                nn.init.zeros_(parameter)
 
     def residuals(
         self, latents: Tensor, time: Tensor, text: Tensor, guidance: Tensor | None, trajectory: Tensor

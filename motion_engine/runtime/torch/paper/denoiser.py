@@ -79,6 +79,7 @@ class Denoiser(nn.Module):
         self.latent_post = nn.Linear(width, sizes.channels) if sizes.projected else nn.Identity()
         self.time_embedding = TimeEmbedding(sizes)
         text_activation = nn.Identity() if sizes.projected else nn.ReLU()
+        self.text_width = sizes.text_width
         self.emb_proj = nn.Sequential(text_activation, nn.Linear(sizes.text_width, width))
         self.query_pos = LearnedPositions(width)
         self.encoder = SkipStack(sizes.stack, norm=norm)

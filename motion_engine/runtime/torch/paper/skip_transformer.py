@@ -41,6 +41,7 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
         self.heads, self.dropout = heads, dropout
+        self.scale = (width // heads) ** -0.5
         self.in_proj_weight = nn.Parameter(torch.empty(3 * width, width))
         self.in_proj_bias = nn.Parameter(torch.zeros(3 * width))
         self.out_proj = nn.Linear(width, width)
@@ -55,7 +56,7 @@ class Attention(nn.Module):
             for given, weight, bias in zip((x, context, context), weights, biases, strict=True)
         )
         # scaled before the product, and written out: with random weights decoded motions follow the order of rounding
-        scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
+        scores = (q * self.scale) @ k.transpose(-1, -2)
         if mask is not None:
             scores = scores.masked_fill(~mask[:, None, None, :], float("-inf"))
         shares = F.dropout(scores.softmax(dim=-1), self.dropout, self.training)

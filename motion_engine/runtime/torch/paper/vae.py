@@ -55,6 +55,7 @@ class MotionDecoder(nn.Module):
     def __init__(self, sizes: VAESizes) -> None:
         super().__init__()
         width = sizes.stack.width
+        self.sizes = sizes
         self.latent_post = nn.Linear(sizes.channels, width) if sizes.projected else nn.Identity()
         self.query_pos_decoder = LearnedPositions(width)
         self.decoder = SkipStack(sizes.stack, DecoderLayer)

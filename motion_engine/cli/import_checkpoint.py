@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``motion-prompt import-checkpoint``: an official checkpoint of MLD or MotionLCM becomes a bundle."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+HELP = "make a bundle from an official checkpoint of MLD or MotionLCM"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the command."""
+    parser.add_argument("file", type=Path, metavar="FILE", help="the authors' .ckpt file")
+    parser.add_argument(
+        "--kind", required=True, choices=("mld", "motionlcm", "motionlcm-control"), help="what it is"
+    )
+    parser.add_argument("--version", required=True, choices=("v1", "v2"), help="of the networks")
+    parser.add_argument(
+        "--stats", type=Path, metavar="FOLDER", help="folder with Mean.npy and Std.npy of HumanML3D (needed)"
+    )
+    parser.add_argument(
+        "--text-encoder", type=Path, metavar="FOLDER",
+        help="folder of the text encoder (default: the Hugging Face cache; nothing is downloaded)",
+    )  # fmt: skip
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="the bundle (default: among the others)")
+    parser.add_argument("--name", help="name of the bundle (default: KIND-VERSION)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Import and say where the bundle is; EngineError for anything the user can mend."""
+    from motion_engine.bundle import default_bundles_dir
+    from motion_engine.import_checkpoint import import_checkpoint
+
+    name = arguments.name or f"{arguments.kind}-{arguments.version}"
+    out = arguments.out or default_bundles_dir() / name
+    import_checkpoint(
+        arguments.file,
+        arguments.kind,
+        arguments.version,
+        out,
+        name=name,
+        stats=arguments.stats,
+        text_encoder=arguments.text_encoder,
+    )
+    print(f"{out}  bundle {name!r}: non-commercial scientific research only.")
+    return 0
