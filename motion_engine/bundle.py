@@ -89,8 +89,8 @@ class Bundle:
 
     @property
     def can_control(self) -> bool:
-        """Whether it has a control network."""
-        return "control" in self.manifest["tasks"]
+        """Whether it has a control network of the kind that `motion_engine.control_sampling` runs."""
+        return "control" in self.manifest["tasks"] and "control" in self.manifest.get("networks", {})
 
     @cached_property
     def sha256(self) -> str:

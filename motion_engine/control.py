@@ -69,7 +69,7 @@ class JointControl:
 
 @dataclass(frozen=True)
 class PoseControl:
-    """All 22 joints at one time: positions (22, 3) in metres, and, where they are known, the local rotations (22, 4)."""
+    """All 22 joints at one time: positions (22, 3) in metres, and local rotations (22, 4) where they are known."""
 
     time: float
     positions: Any
@@ -132,13 +132,21 @@ class Controls:
             raise _wrong("Controls must be a list.")
         joints, poses = [], []
         for number, entry in enumerate(data, start=1):
-            if isinstance(entry, Mapping) and set(entry) <= {"joint", "times", "positions", "axes"} and (
-                {"joint", "times", "positions"} <= set(entry)
+            if (
+                isinstance(entry, Mapping)
+                and set(entry) <= {"joint", "times", "positions", "axes"}
+                and ({"joint", "times", "positions"} <= set(entry))
             ):
                 joints.append(
-                    JointControl(entry["joint"], entry["times"], entry["positions"], entry.get("axes") or "xyz")
+                    JointControl(
+                        entry["joint"], entry["times"], entry["positions"], entry.get("axes") or "xyz"
+                    )
                 )
-            elif isinstance(entry, Mapping) and {"pose", "time"} <= set(entry) <= {"pose", "time", "rotations"}:
+            elif isinstance(entry, Mapping) and {"pose", "time"} <= set(entry) <= {
+                "pose",
+                "time",
+                "rotations",
+            }:
                 poses.append(PoseControl(entry["time"], entry["pose"], entry.get("rotations")))
             else:
                 raise _wrong(
@@ -225,12 +233,14 @@ class _Raster:
             self._set(int(frame), joint, position, axes, keep=True)
         dense = gaps <= DENSE_SECONDS + 1e-9
         for i in np.flatnonzero(dense):
-            inside = np.arange(np.ceil(times[i] * self.fps - 1e-6), np.floor(times[i + 1] * self.fps + 1e-6) + 1)
+            inside = np.arange(
+                np.ceil(times[i] * self.fps - 1e-6), np.floor(times[i + 1] * self.fps + 1e-6) + 1
+            )
             for frame in inside[inside < self.n_frames]:
                 share = 0.0 if gaps[i] == 0 else (frame / self.fps - times[i]) / gaps[i]
-                self.positions[int(frame), joint, axes] = (positions[i] + share * (positions[i + 1] - positions[i]))[
-                    axes
-                ]
+                self.positions[int(frame), joint, axes] = (
+                    positions[i] + share * (positions[i + 1] - positions[i])
+                )[axes]
                 self.mask[int(frame), joint, axes] = True
 
     def add_pose(self, control: PoseControl) -> None:
@@ -253,7 +263,9 @@ class _Raster:
 
     def _place(self, positions: Array) -> Array:
         if np.abs(positions).max(initial=0.0) > MAX_DISTANCE:
-            raise _wrong(f"A target is more than {MAX_DISTANCE:g} m from the origin; positions are in metres.")
+            raise _wrong(
+                f"A target is more than {MAX_DISTANCE:g} m from the origin; positions are in metres."
+            )
         return quat.rotate(self.turn, positions - self.origin)
 
     def _times(self, times: Any, name: str) -> Array:

@@ -39,7 +39,9 @@ REMEMBERED = 20.0
 """Frames over which a target in the past or in the future loses its closeness."""
 
 
-def hint_features(joints: Array, targets: Array, mask: Mask, lengths: NDArray[np.integer] | None = None) -> Array:
+def hint_features(
+    joints: Array, targets: Array, mask: Mask, lengths: NDArray[np.integer] | None = None
+) -> Array:
     """Hints (B, T, 96) float32.
 
     Parameters

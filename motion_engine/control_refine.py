@@ -84,7 +84,9 @@ def _warp(motion: Motion, targets: Targets, hold_feet: bool) -> Motion:
     weights = targets.mask[frames].astype(float)
     if hold_feet:
         feet = skeleton.FOOT_JOINTS
-        planted = motion.contacts[frames][..., None] & ~targets.mask[frames][:, feet].any(axis=-1, keepdims=True)
+        planted = motion.contacts[frames][..., None] & ~targets.mask[frames][:, feet].any(
+            axis=-1, keepdims=True
+        )
         weights[:, feet] = np.where(planted, FOOT_WISH, weights[:, feet])
     solved, solved_root = rotations[frames], root[frames]
     for i, frame in enumerate(frames):
@@ -98,7 +100,11 @@ def _warp(motion: Motion, targets: Targets, hold_feet: bool) -> Motion:
     spread = _spread(changes, frames, motion.n_frames, max(round(FADE_SECONDS * motion.fps), 1))
     turned = quat.from_axis_angle(spread[:, :-3].reshape(motion.n_frames, skeleton.N_JOINTS, 3))
     return Motion.from_rotations(
-        quat.multiply(turned, rotations), root + spread[:, -3:], motion.fps, motion.provenance, motion.contacts
+        quat.multiply(turned, rotations),
+        root + spread[:, -3:],
+        motion.fps,
+        motion.provenance,
+        motion.contacts,
     )
 
 

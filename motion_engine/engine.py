@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,62 +15,27 @@ from motion_engine import __version__, features
 from motion_engine import bundle as bundles
 from motion_engine.bundle import Bundle
 from motion_engine.cleanup import carry_by_feet, lock_feet, put_on_floor
+from motion_engine.control_refine import refine
+from motion_engine.control_sampling import controlled
 from motion_engine.errors import Cancelled, EngineError
 from motion_engine.motion import Motion
 from motion_engine.quality import quality
+from motion_engine.request import MAX_COUNT as MAX_COUNT
+from motion_engine.request import MAX_GUIDANCE as MAX_GUIDANCE
+from motion_engine.request import MAX_PROMPT as MAX_PROMPT
+from motion_engine.request import GenerateRequest as GenerateRequest
+from motion_engine.request import Plan as Plan
+from motion_engine.request import make_plan as make_plan
 from motion_engine.samplers import mld, motionlcm
-from motion_engine.text_encoder import TextEncoder
+from motion_engine.text_encoder import text_encoder_for
+from motion_engine.timeline import generate_timeline
 
 Array = NDArray[np.floating]
 
-MAX_PROMPT = 500
-"""Characters: what the text encoder reads, with room to spare."""
-
-MAX_COUNT = 32
-MAX_GUIDANCE = 20.0
 CPU_BATCH = 4
 """Samples computed together on a CPU: larger batches are no faster there, and cancelling waits for a step."""
 
 GPU_BATCH = 32
-
-
-@dataclass(frozen=True)
-class GenerateRequest:
-    """What to make.
-
-    Attributes
-    ----------
-    prompt : one sentence.
-    duration : seconds.
-    seed : of the first sample; sample i has ``seed + i``.
-    count : how many samples.
-    sampler, steps, guidance : the bundle's preset where None.
-    foot_lock, floor : clean-up of the result.
-    """
-
-    prompt: str
-    duration: float = 4.0
-    seed: int = 0
-    count: int = 1
-    sampler: str | None = None
-    steps: int | None = None
-    guidance: float | None = None
-    foot_lock: bool = True
-    floor: bool = True
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A checked request with every default filled in."""
-
-    prompt: str
-    frames: int
-    seeds: tuple[int, ...]
-    sampler: str
-    times: tuple[int, ...]
-    guidance: float
-    foot_lock: bool
-    floor: bool
 
 
 class Engine:
@@ -81,8 +45,7 @@ class Engine:
         self, bundle: Bundle, device: str = "auto", backend: str = "onnx", threads: int | None = None
     ) -> None:
         self.bundle = bundle
-        encoder_dir = bundles.text_encoder_dir(bundle.manifest["text_encoder"])
-        self._text_encoder = TextEncoder(encoder_dir, threads)
+        self._text_encoder = text_encoder_for(bundle, threads)
         if backend == "onnx":
             from motion_engine.runtime.onnx import OnnxNetwork, providers_for
 
@@ -165,6 +128,8 @@ class Engine:
         Cancelled
             When ``is_cancelled`` says so.
         """
+        if request.prompts is not None:
+            return generate_timeline(self, request, on_progress, is_cancelled)
         plan = self.plan(request)
         batch = CPU_BATCH if self.device == "cpu" else GPU_BATCH
         chunks = [plan.seeds[i : i + batch] for i in range(0, len(plan.seeds), batch)]
@@ -188,15 +153,19 @@ class Engine:
 
             check()
             latents = self._sample(plan, seeds, text, empty, progress)
-            rows = self._decode(latents)[:, : plan.frames]
+            rows = self._decode(latents, plan.frames)[:, : plan.frames]
             for seed, sample in zip(seeds, rows, strict=True):
                 sample = features.smooth(sample, self.bundle.manifest.get("smoothing", 0.0))
                 motion = features.decode(sample, self.bundle.fps, self.bundle.manifest["features"])
-                if plan.floor:
-                    motion = put_on_floor(motion)
-                if plan.foot_lock:
-                    motion = lock_feet(carry_by_feet(motion))
+                motion = _clean_up(motion, plan)
                 motion.provenance = self._provenance(plan, seed)
+                if plan.targets is not None:
+                    errors = plan.targets.errors(motion.joints)
+                    motion.provenance["controls"] = {
+                        "targets": len(errors),
+                        "mean_error": round(float(errors.mean()), 4),
+                        "refined": plan.refine,
+                    }
                 motion.provenance["quality"] = quality(motion)
                 motions.append(motion)
         return motions
@@ -215,7 +184,8 @@ class Engine:
         progress: Callable[[int, int], None],
     ) -> Array:
         manifest = self.bundle.manifest
-        length = math.ceil(plan.frames / manifest["downsampling"])
+        # the papers' networks hold a clip of any length in a fixed number of latents
+        length = manifest.get("latents") or math.ceil(plan.frames / manifest["downsampling"])
         streams = [np.random.default_rng(seed) for seed in seeds]
 
         def noise() -> Array:
@@ -240,8 +210,21 @@ class Engine:
             )[0]
 
         if plan.sampler == "motionlcm":
+            network: motionlcm.Network = lambda z, t, w: call(z, t, words[True], w)  # noqa: E731
+
+            def correct(clean: Array, hints: Array, time: int) -> Array:
+                given = {"latents": clean.astype(np.float32), "hints": hints, "text": words[True]}
+                given["time"] = np.full(len(seeds), time, dtype=np.float32)
+                return self._denoiser("control")(given)[0]
+
+            if plan.targets is not None:
+                frames = length * manifest["downsampling"]
+                network = controlled(
+                    network, correct, lambda z: self._decode(z, frames), plan.targets, plan.times,
+                    self.bundle.fps, manifest["prediction"],
+                )  # fmt: skip
             return motionlcm.sample(
-                lambda z, t, w: call(z, t, words[True], w),
+                network,
                 noise(), noise, plan.times, plan.guidance, manifest["prediction"], progress,
             )  # fmt: skip
         return mld.sample(
@@ -249,9 +232,11 @@ class Engine:
             noise(), plan.times, plan.guidance, manifest["prediction"], progress,
         )  # fmt: skip
 
-    def _decode(self, latents: Array) -> Array:
+    def _decode(self, latents: Array, frames: int) -> Array:
         stats = self.bundle.stats
-        normalised = self._decoder({"latents": latents * stats["latent_std"] + stats["latent_mean"]})[0]
+        latents = latents * stats["latent_std"] + stats["latent_mean"]
+        mask = np.ones((len(latents), frames), dtype=bool)
+        normalised = self._decoder({"latents": latents, "mask": mask})[0]
         return normalised * stats["std"] + stats["mean"]
 
     def _provenance(self, plan: Plan, seed: int) -> dict[str, Any]:
@@ -271,58 +256,13 @@ class Engine:
         }
 
 
-def make_plan(bundle: Bundle, request: GenerateRequest) -> Plan:
-    """See `Engine.plan`; needs no networks."""
-    prompt = " ".join(request.prompt.split())
-    if not prompt:
-        raise EngineError(
-            "empty_prompt", "The prompt is empty.", "Describe a motion, for instance: a person walks forward."
-        )
-    if len(prompt) > MAX_PROMPT:
-        raise EngineError(
-            "long_prompt",
-            f"The prompt has {len(prompt)} characters; {MAX_PROMPT} are the most.",
-            "Shorten it to one or two sentences about one motion.",
-        )
-    low, high = bundle.min_frames / bundle.fps, bundle.max_frames / bundle.fps
-    if not low <= request.duration <= high:  # also refuses NaN
-        raise EngineError(
-            "bad_duration",
-            f"A duration of {request.duration:g} s cannot be made.",
-            f"Choose {low:g} to {high:g} seconds.",
-        )
-    if not 1 <= request.count <= MAX_COUNT:
-        raise EngineError(
-            "bad_count", f"{request.count} samples cannot be made at once.", f"Choose 1 to {MAX_COUNT}."
-        )
-    if not 0 <= request.seed < 2**63:
-        raise EngineError(
-            "bad_seed", f"The seed {request.seed} is not a whole number from 0.", "Choose 0 or more."
-        )
-    sampler = request.sampler or bundle.default_sampler
-    if sampler not in bundle.samplers:
-        raise EngineError(
-            "unknown_sampler",
-            f"The bundle {bundle.name} has no sampler {sampler!r}.",
-            f"Choose one of {', '.join(bundle.samplers)}.",
-        )
-    preset = bundle.samplers[sampler]
-    guidance = preset["guidance"] if request.guidance is None else request.guidance
-    if not 1.0 <= guidance <= MAX_GUIDANCE:
-        raise EngineError(
-            "bad_guidance",
-            f"A guidance of {guidance:g} cannot be used.",
-            f"Choose 1 to {MAX_GUIDANCE:g}; {preset['guidance']:g} is usual.",
-        )
-    steps = preset["steps"] if request.steps is None else request.steps
-    try:
-        times = (
-            motionlcm.time_steps(steps, preset["grid"]) if sampler == "motionlcm" else mld.time_steps(steps)
-        )
-    except ValueError as error:
-        raise EngineError("bad_steps", str(error), f"{preset['steps']} is usual.") from error
-    frames = min(max(round(request.duration * bundle.fps), bundle.min_frames), bundle.max_frames)
-    seeds = tuple(request.seed + i for i in range(request.count))
-    return Plan(
-        prompt, frames, seeds, sampler, tuple(times), float(guidance), request.foot_lock, request.floor
-    )
+def _clean_up(motion: Motion, plan: Plan) -> Motion:
+    if plan.targets is not None and not plan.refine:
+        return motion  # what the network made of the targets, as it is
+    if plan.floor:
+        motion = put_on_floor(motion)
+    if plan.foot_lock:
+        motion = carry_by_feet(motion)
+    if plan.targets is not None:
+        return refine(motion, plan.targets, plan.foot_lock)
+    return lock_feet(motion) if plan.foot_lock else motion

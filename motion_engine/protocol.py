@@ -50,18 +50,45 @@ class TimedPrompt(Message):
     duration: Number
 
 
+class JointTarget(Message):
+    """Where one joint has to be at some times; metres in the clip's frame, or in that of ``start``."""
+
+    joint: int | str = Field(description="Index 0 to 21, or an SMPL joint name such as right_wrist.")
+    times: list[Number] = Field(description="Seconds from the start of the clip.")
+    positions: list[list[Number]] = Field(description="One [x, y, z] a time.")
+    axes: str = Field("xyz", description="Coordinates that count; xz for a path on the ground.")
+
+
+class PoseTarget(Message):
+    """The whole body at one time: 22 joints, and their local quaternions (w, x, y, z) where they are known."""
+
+    pose: list[list[Number]]
+    time: Number
+    rotations: list[list[Number]] | None = None
+
+
+class ControlStart(Message):
+    """Where the clip starts in the coordinates of its controls."""
+
+    position: list[Number] = Field([0.0, 0.0], description="x and z of the ground under the pelvis.")
+    yaw: Number = Field(0.0, description="Degrees from +Z towards +X.")
+
+
 class PostProcessing(Message):
-    """Clean-up after sampling."""
+    """Clean-up after sampling; ``refine`` brings controlled joints exactly to their targets."""
 
     foot_lock: bool = True
     floor: bool = True
+    refine: bool = True
 
 
 class GenerateBody(Message):
     """Body of ``POST /v1/generate``. ``null`` leaves a setting to the bundle."""
 
     prompt: str | None = None
-    prompts: list[TimedPrompt] | None = None
+    prompts: list[TimedPrompt] | None = Field(
+        None, description="In place of prompt and duration: parts of one continuous motion."
+    )
     duration: Number = Field(4.0, description="Seconds.")
     seed: int = Field(0, ge=0, le=MAX_SEED, description="Clip i uses seed + i.")
     count: int = Field(1, description="How many clips.")
@@ -69,7 +96,10 @@ class GenerateBody(Message):
     steps: int | None = None
     guidance: Number | None = None
     bundle: str | None = None
-    controls: list[dict[str, Any]] | None = None
+    controls: list[JointTarget | PoseTarget] | None = Field(
+        None, description="Needs a bundle with the task control."
+    )
+    start: ControlStart | None = None
     post: PostProcessing = PostProcessing()
 
 
@@ -84,6 +114,7 @@ class BundleSummary(Message):
     licence: str
     default: bool
     samplers: list[str]
+    tasks: list[str]
     fps: Number
     max_duration: Number
 

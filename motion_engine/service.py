@@ -26,6 +26,7 @@ from motion_engine.lifetime import Lifetime
 from motion_engine.server import create_app
 
 if TYPE_CHECKING:
+    from motion_engine.control import Controls
     from motion_engine.engine import Engine, GenerateRequest
 
 log = logging.getLogger(__name__)
@@ -80,16 +81,15 @@ class Service:
         Raises
         ------
         EngineError
-            ``not_supported`` for what no bundle offers yet, ``unknown_bundle``, or a wrong value.
+            ``not_supported`` for controls that the bundle cannot obey, ``unknown_bundle``, or a wrong value.
         """
-        from motion_engine.engine import GenerateRequest, make_plan
+        from motion_engine.request import GenerateRequest
+        from motion_engine.timeline import check_request
 
-        if body.prompts is not None:
-            raise _not_supported(
-                "several timed prompts in one motion", "Send one 'prompt' and its 'duration'."
+        if body.prompts is not None and body.prompt is not None:
+            raise EngineError(
+                "bad_request", "There is a prompt and a list of timed prompts.", "Send one of the two."
             )
-        if body.controls:
-            raise _not_supported("controls", "Leave 'controls' out.")
         bundles = self.bundles()
         name = next(iter(bundles)) if body.bundle is None else body.bundle
         if name not in bundles:
@@ -108,8 +108,10 @@ class Service:
             guidance=body.guidance,
             foot_lock=body.post.foot_lock,
             floor=body.post.floor,
+            controls=_controls(body),
+            prompts=None if body.prompts is None else tuple((p.text, p.duration) for p in body.prompts),
         )
-        make_plan(bundles[name], request)
+        check_request(bundles[name], request)
         return request
 
     def health(self) -> protocol.Health:
@@ -137,6 +139,7 @@ def _summary(bundle: Bundle, default: bool) -> protocol.BundleSummary:
         licence=bundle.manifest["licence"],
         default=default,
         samplers=samplers,
+        tasks=list(bundle.manifest["tasks"]),
         fps=bundle.fps,
         max_duration=bundle.max_frames / bundle.fps,
     )
@@ -219,8 +222,14 @@ def serve(
     os._exit(0)
 
 
-def _not_supported(what: str, fix: str) -> EngineError:
-    return EngineError("not_supported", f"No installed model bundle offers {what}.", fix)
+def _controls(body: protocol.GenerateBody) -> Controls | None:
+    if not body.controls:
+        return None
+    from motion_engine.control import Controls
+
+    entries = [entry.model_dump(exclude_none=True) for entry in body.controls]
+    start = None if body.start is None else body.start.model_dump()
+    return Controls.from_json(entries, start, body.post.refine)
 
 
 def _listen(port: int) -> socket.socket:

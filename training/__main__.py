@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
 import numpy as np
 
+from motion_engine.formats.atomic import replacing
 from training.config import Config
 from training.data.bvh_folder import import_folder
 from training.data.motion_set import MotionSet, window_motion
@@ -97,6 +99,18 @@ def _samples(arguments: argparse.Namespace) -> None:
     print(arguments.out)
 
 
+def _control_scores(arguments: argparse.Namespace) -> None:
+    from motion_engine.engine import Engine
+    from training.control_scores import control_scores, table
+
+    engine = Engine.load(arguments.bundle, threads=arguments.threads)
+    rows = control_scores(engine, MotionSet.load(arguments.set), arguments.split, arguments.count)
+    print(table(rows))
+    if arguments.out:
+        with replacing(arguments.out) as file:
+            file.write((json.dumps(rows, indent=1) + "\n").encode("utf-8"))
+
+
 def _text_encoder(arguments: argparse.Namespace) -> None:
     from training.export.text_encoder import export_text_encoder
 
@@ -134,6 +148,20 @@ def _parser() -> argparse.ArgumentParser:
         sub = command(name, _train, text)
         _stage_arguments(sub)
         sub.add_argument("--start-from", type=Path, default=None, help=START_FROM)
+
+    sub = command("control", _train, "Stage four: train the control network on the distilled student.")
+    _stage_arguments(sub)
+    sub.set_defaults(start_from=None)
+
+    sub = command(
+        "control-scores", _control_scores, "Measure how a bundle meets controls taken from held-out clips."
+    )
+    sub.add_argument("--bundle", required=True, help="name or folder")
+    sub.add_argument("--set", type=Path, required=True, help="what `import` wrote")
+    sub.add_argument("--split", choices=("val", "test"), default="test")
+    sub.add_argument("--count", type=int, default=24, help="windows of each row")
+    sub.add_argument("--threads", type=int, default=None)
+    sub.add_argument("--out", type=Path, default=None, help="JSON file for the rows")
 
     sub = command("export", _export, "Write the bundle of a finished run.")
     _stage_arguments(sub)

@@ -17,6 +17,7 @@ from training.data.motion_set import MotionSet, manifest_of
 from training.export.bundle import add_scores, write_bundle
 from training.loop import is_finished
 from training.samples import held_out_quality
+from training.train_control import load_control, train_control
 from training.train_lcm import load_lcm, train_lcm
 from training.train_mld import latent_data, load_mld, train_mld
 from training.train_vae import load_vae, report_reconstruction, train_vae
@@ -27,7 +28,7 @@ VAE_SCORES = "vae_scores.json"
 def train_stage(
     stage: str, config: Config, motion_set: MotionSet, run: Path, start_from: Path | None = None
 ) -> None:
-    """Train ``vae``, ``mld`` or ``motionlcm`` in the folder ``run``; a finished stage is left as it is.
+    """Train ``vae``, ``mld``, ``motionlcm`` or ``control`` in the folder ``run``; a finished stage is left as it is.
 
     Parameters
     ----------
@@ -37,12 +38,15 @@ def train_stage(
         "vae": config.vae_training.steps,
         "mld": config.mld_training.steps,
         "motionlcm": config.lcm_training.steps,
+        "control": config.control_training.steps if config.control_training else 0,
     }
     if not is_finished(run, stage, steps[stage]):
         if stage == "vae":
             train_vae(config, motion_set, run, start_from)
         elif stage == "mld":
             train_mld(config, latent_data(config, motion_set, run), run, start_from)
+        elif stage == "control":
+            train_control(config, motion_set, run)
         else:
             train_lcm(config, latent_data(config, motion_set, run), run, start_from)
     scores_file = run / VAE_SCORES
@@ -67,6 +71,7 @@ def export_run(config: Config, motion_set: MotionSet, run: Path, out: Path, comm
         latent_stats,
         load_vae(config, run),
         {"motionlcm": load_lcm(config, run), "mld": load_mld(config, run)},
+        control=load_control(config, run) if (run / "control.pt").exists() else None,
         data=manifest_of(motion_set),
         scores=scores,
         command=command,
@@ -88,6 +93,9 @@ def recipe(
         (run / "skipped.txt").write_text("\n".join(skipped), encoding="utf-8")
         motion_set.save(cached)
     motion_set = MotionSet.load(cached)
-    for stage in ("vae", "mld", "motionlcm"):
+    stages = (
+        ("vae", "mld", "motionlcm", "control") if config.control_training else ("vae", "mld", "motionlcm")
+    )
+    for stage in stages:
         train_stage(stage, config, motion_set, run, start_from)
     export_run(config, motion_set, run, out, command)

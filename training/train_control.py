@@ -167,7 +167,7 @@ def control_batches(
     downsampling: int,
     first: int = 0,
 ) -> Iterator[ControlBatch]:
-    """Endless batches from number ``first`` on, each of clips of one length with random hints; batch i is always the same."""
+    """Endless batches from number ``first`` on, each of clips of one length with random hints; batch i never differs."""
     sampler = BalancedSampler([window.source for window in windows], shares)
     skipped = first % BUCKET
     for bucket in itertools.count(first // BUCKET):

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from motion_engine.cli.options import (
@@ -15,13 +16,27 @@ from motion_engine.cli.options import (
     seed_number,
     whole,
 )
+from motion_engine.errors import EngineError
 
 HELP = "make motions from a sentence"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the command."""
-    parser.add_argument("prompt", help='for example "a person walks forward and waves"')
+    parser.add_argument("prompt", nargs="?", help='for example "a person walks forward and waves"')
+    parser.add_argument(
+        "--timeline", metavar="PARTS",
+        help="in place of the prompt, several ones and their seconds as one continuous motion: "
+        '"a person walks: 3; the person sits down: 2", or a JSON file',
+    )  # fmt: skip
+    parser.add_argument(
+        "--control", type=Path, metavar="FILE",
+        help="JSON file that says where joints have to be at which times (docs/control.md)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--no-refine", dest="refine", action="store_false",
+        help="leave controlled joints where the network puts them, near their targets",
+    )  # fmt: skip
     parser.add_argument("--duration", type=number, default=4.0, metavar="SECONDS", help="default: 4")
     parser.add_argument(
         "--seed", type=seed_number, default=0, help="default: 0; the same seed gives the same motion"
@@ -41,10 +56,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Generate, write and report; EngineError for anything the user can mend."""
     from motion_engine import bundle, output
-    from motion_engine.engine import Engine, GenerateRequest, make_plan
+    from motion_engine.control import Controls
+    from motion_engine.engine import Engine
+    from motion_engine.request import GenerateRequest
+    from motion_engine.timeline import check_request, read_timeline
 
+    if (arguments.prompt is None) == (arguments.timeline is None):
+        raise EngineError(
+            "bad_request", "There must be a prompt or a timeline, and not both.",
+            'Write for instance: motion-prompt generate "a person walks forward".',
+        )  # fmt: skip
+    controls = None if arguments.control is None else Controls.read(arguments.control)
+    if controls is not None and not arguments.refine:
+        controls = replace(controls, refine=False)
     request = GenerateRequest(
-        prompt=arguments.prompt,
+        prompt=arguments.prompt or "",
         duration=arguments.duration,
         seed=arguments.seed,
         count=arguments.count,
@@ -53,10 +79,12 @@ def run(arguments: argparse.Namespace) -> int:
         guidance=arguments.guidance,
         foot_lock=arguments.foot_lock,
         floor=arguments.floor,
+        controls=controls,
+        prompts=None if arguments.timeline is None else read_timeline(arguments.timeline),
     )
     output.check_format(arguments.out)
     chosen = bundle.find(arguments.bundle)
-    make_plan(chosen, request)
+    check_request(chosen, request)
     output.prepare_folder(arguments.out.parent)
     engine = Engine(chosen, arguments.device, arguments.backend, arguments.threads)
     start = time.perf_counter()
@@ -65,6 +93,8 @@ def run(arguments: argparse.Namespace) -> int:
     elapsed = time.perf_counter() - start
     for motion, path in zip(motions, output.clip_paths(arguments.out, len(motions)), strict=True):
         quality = output.describe_quality(motion.provenance.get("quality", {}))
+        if controlled := motion.provenance.get("controls"):
+            quality += f"; {controlled['targets']} targets met to {controlled['mean_error'] * 100:.1f} cm"
         if arguments.fps:
             motion = motion.resample(arguments.fps)
         output.save(motion, path)

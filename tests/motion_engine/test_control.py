@@ -126,7 +126,10 @@ def cases():
     wrist = walk().joints[40, 21] + [0.1, 0.4, 0.2]
     yield "hand", Controls((JointControl("right_wrist", [2.0], [wrist]),))
     yield "far hand", Controls((JointControl("left_wrist", [3.0], [[1.0, 1.2, 2.5]]),))
-    yield "foot", Controls((JointControl("left_ankle", [1.0, 2.0], other.joints[[20, 40], 7] + [0.05, 0.1, 0.2]),))
+    yield (
+        "foot",
+        Controls((JointControl("left_ankle", [1.0, 2.0], other.joints[[20, 40], 7] + [0.05, 0.1, 0.2]),)),
+    )
     yield "head", Controls((JointControl("head", [2.0], [walk().joints[40, 15] + [0.1, -0.1, 0.0]]),))
     yield "poses", Controls(poses=(PoseControl(0.0, other.joints[0]), PoseControl(4.0, other.joints[-1])))
     with_rotations = PoseControl(4.0, other.joints[-1], other.rotations[-1])

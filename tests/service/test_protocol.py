@@ -225,15 +225,6 @@ def test_value_that_the_engine_refuses(engine: EngineProcess, change: dict[str, 
     assert error["message"].endswith(".") and error["fix"]
 
 
-@pytest.mark.parametrize(
-    "change",
-    [{"prompts": [{"text": "a man walks", "duration": 2}]}, {"controls": [{"kind": "path"}]}],
-)
-def test_what_no_bundle_offers_yet(engine: EngineProcess, change: dict[str, Any]):
-    status, reply = post(engine, json.dumps({"prompt": "a person walks"} | change).encode())
-    assert (status, reply["error"]["code"]) == (501, "not_supported")
-
-
 @pytest.mark.parametrize("path", ["/v1/caption", "/v1/embed"])
 def test_tasks_that_no_bundle_offers_yet(engine: EngineProcess, path: str):
     status, reply = raw(engine, "POST", path, good_headers(engine), b"{}")

@@ -16,8 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from motion_engine.bundle import SCHEMA
+from motion_engine.control_hints import N_HINTS
 from motion_engine.formats.atomic import replacing
 from motion_engine.runtime.torch import onnx_graph
+from motion_engine.runtime.torch.control import ControlNet
 from motion_engine.runtime.torch.denoiser import Denoiser
 from motion_engine.runtime.torch.vae import MotionVAE
 from training.config import Config
@@ -50,6 +52,7 @@ def write_bundle(
     vae: MotionVAE,
     denoisers: dict[str, Denoiser],
     *,
+    control: ControlNet | None = None,
     prediction: str = "v",
     data: dict[str, Any] | None = None,
     scores: dict[str, Any] | None = None,
@@ -61,6 +64,7 @@ def write_bundle(
     ----------
     latent_stats : mean and standard deviation (C,) of the latents.
     denoisers : by sampler name, ``motionlcm`` and ``mld``; the first is the default.
+    control : network for the task ``control``, on top of ``motionlcm``.
     data, scores : for the manifest: what it was trained on and what was measured.
     command : what makes this bundle from the data.
     """
@@ -105,6 +109,8 @@ def write_bundle(
                 folder,
                 name,
             )
+        if control is not None:
+            files += _export_control(control, config, folder)
         samplers: dict[str, Any] = {name: dict(config.presets[name]) for name in denoisers}
         samplers[next(iter(denoisers))]["default"] = True
         if "motionlcm" in samplers:
@@ -112,7 +118,7 @@ def write_bundle(
         manifest = {
             "schema": SCHEMA,
             **asdict(config.bundle),
-            "tasks": ["text_to_motion"],
+            "tasks": ["text_to_motion", *(["control"] if control is not None else [])],
             "fps": config.data.fps,
             "features": "true",
             "min_frames": round(SHORTEST_SECONDS * config.data.fps),
@@ -121,7 +127,11 @@ def write_bundle(
             "latent_channels": channels,
             "prediction": prediction,
             "samplers": samplers,
-            "networks": {"vae": asdict(config.vae), "denoiser": asdict(config.denoiser)},
+            "networks": {
+                "vae": asdict(config.vae),
+                "denoiser": asdict(config.denoiser),
+                **({"control": asdict(control.config)} if control is not None else {}),
+            },
             "training_data": data or {},
             "scores": scores or {},
             "made_with": command,
@@ -131,6 +141,28 @@ def write_bundle(
         if destination.exists():
             shutil.rmtree(destination)
         folder.replace(destination)
+
+
+def _export_control(control: ControlNet, config: Config, folder: Path) -> list[str]:
+    length, step = 7, config.vae.downsampling
+    return onnx_graph.export(
+        control,
+        {
+            "latents": torch.randn(2, length, config.vae.latent_channels),
+            "hints": torch.randn(2, length * step, N_HINTS),
+            "time": torch.tensor([500.0, 10.0]),
+            "text": torch.randn(2, 5, config.denoiser.text_width),
+        },
+        {
+            "latents": {0: "batch", 1: "latents"},
+            "hints": {0: "batch", 1: "frames"},
+            "time": {0: "batch"},
+            "text": {0: "batch", 1: "tokens"},
+            "out": {0: "batch", 1: "latents"},
+        },
+        folder,
+        "control",
+    )
 
 
 def add_scores(bundle: Path, scores: dict[str, Any]) -> None:

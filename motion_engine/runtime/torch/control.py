@@ -19,7 +19,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from motion_engine.control_hints import N_HINTS
-from motion_engine.runtime.torch.denoiser import MAX_LATENTS, TIME_WIDTH, Denoiser, DenoiserConfig, Layer, sinusoid
+from motion_engine.runtime.torch.denoiser import (
+    MAX_LATENTS,
+    TIME_WIDTH,
+    Denoiser,
+    DenoiserConfig,
+    Layer,
+    sinusoid,
+)
 from motion_engine.runtime.torch.vae import ResidualBlock
 
 
@@ -51,8 +58,11 @@ class HintEncoder(nn.Module):
 class ControlNet(nn.Module):
     """Correction (B, L, C) of the clean estimate (B, L, C) of the base network at time step (B,)."""
 
-    def __init__(self, config: ControlConfig, denoiser: DenoiserConfig, channels: int, downsampling: int) -> None:
+    def __init__(
+        self, config: ControlConfig, denoiser: DenoiserConfig, channels: int, downsampling: int
+    ) -> None:
         super().__init__()
+        self.config = config
         width = denoiser.width
         self.latent_in = nn.Linear(channels, width)
         self.positions = nn.Parameter(torch.randn(MAX_LATENTS, width) * 0.02)
