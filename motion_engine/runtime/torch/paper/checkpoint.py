@@ -8,6 +8,7 @@ The published files hold ``{"state_dict": {...}}`` with the prefixes ``vae.``, `
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,7 +120,7 @@ def _state(file: Path) -> dict[str, Tensor]:
     try:
         loaded = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if "Unsupported" in str(error) or "GLOBAL" in str(error):
+        if _brings_code(file, str(error)):
             raise EngineError(
                 "unsafe_checkpoint",
                 f"{file.name} holds more than weights: reading it would run code that it brings along. "
@@ -142,6 +143,14 @@ def _state(file: Path) -> dict[str, Tensor]:
     return state
 
 
+def _brings_code(file: Path, complaint: str) -> bool:
+    """Whether torch stopped at something that is to be called, or at a pickle that is not one of its own."""
+    if re.search(r"GLOBAL|reduce|Unsupported class", complaint.split("trusted source.")[-1]):
+        return True
+    with file.open("rb") as stream:
+        return stream.read(1) == pickle.PROTO
+
+
 def _damaged(file: Path, error: Exception) -> EngineError:
     first = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
     return EngineError(
@@ -158,8 +167,7 @@ def _build(part: str, weights: dict[str, Tensor], problems: list[str]) -> nn.Mod
     """The network with these weights; adds what does not fit to ``problems``."""
     module, sizes = _PARTS[part]
     try:
-        with torch.device("meta"):
-            network = module(sizes.of(weights))
+        network = module(sizes.of(weights))
     except (KeyError, ValueError, IndexError) as error:
         problems.append(
             f"{part}.{error.args[0]} is missing" if isinstance(error, KeyError) else f"{part}: {error}"
