@@ -64,6 +64,8 @@ def train(
     ema: EMA,
     warm_up: int = 200,
     weight_decay: float = 0.0,
+    betas: tuple[float, float] = (0.9, 0.99),
+    cosine: bool = True,
     after_step: Callable[[int], None] | None = None,
 ) -> None:
     """AdamW with warm-up and cosine decay, gradient norm clipped at 1, checkpoints every minute.
@@ -77,13 +79,14 @@ def train(
     ----------
     batches : from the number of a step to the endless batches from that step on; a batch has ``chunk(n)``, or is a
         tuple of tensors.
+    cosine : let the learning rate fall after the warm-up; without, it stays.
     loss_of : from a batch to named losses, means over the batch; ``"loss"`` is what is minimised.
     after_step : called with the number of the step when the parameters have changed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint = folder / f"{name}.pt"
     optimiser = torch.optim.AdamW(
-        module.parameters(), lr=learning_rate, weight_decay=weight_decay, betas=(0.9, 0.99)
+        module.parameters(), lr=learning_rate, weight_decay=weight_decay, betas=betas
     )
     first = 0
     if checkpoint.exists():
@@ -105,12 +108,8 @@ def train(
         temporary.replace(checkpoint)
 
     def rate(step: int) -> float:
-        return (
-            learning_rate
-            * min(1.0, (step + 1) / warm_up)
-            * 0.5
-            * (1 + math.cos(math.pi * min(step / steps, 1.0)))
-        )
+        rising = learning_rate * min(1.0, (step + 1) / max(warm_up, 1))
+        return rising * 0.5 * (1 + math.cos(math.pi * min(step / steps, 1.0))) if cosine else rising
 
     def backward(batch: Any, parts: int) -> dict[str, float]:
         optimiser.zero_grad(set_to_none=True)

@@ -25,10 +25,15 @@ SHORTEST, LONGEST = 40, 200
 
 @dataclass
 class HumanML3D:
-    """The dataset as items; ``skipped`` holds a sentence for each file that could not be used."""
+    """The dataset as items; ``skipped`` holds a sentence for each file that could not be used.
+
+    KIT-ML has the same layout with 251 numbers a frame, 12.5 frames a second and clips from 24 frames.
+    """
 
     folder: Path
     fps: float = FPS
+    n_features: int = N_FEATURES
+    shortest: int = SHORTEST
     skipped: list[str] = field(default_factory=list)
 
     def items(self, split: str, mirrored: bool, context: float = 0.0) -> Iterator[Item]:
@@ -53,8 +58,10 @@ class HumanML3D:
             except (OSError, ValueError, EOFError) as error:
                 self.skipped.append(f"{name}: {error}")
                 continue
-            if rows.ndim != 2 or rows.shape[1] != N_FEATURES or not np.isfinite(rows).all():
-                self.skipped.append(f"{name}: shape {rows.shape} or NaN, expected (frames, {N_FEATURES})")
+            if rows.ndim != 2 or rows.shape[1] != self.n_features or not np.isfinite(rows).all():
+                self.skipped.append(
+                    f"{name}: shape {rows.shape} or NaN, expected (frames, {self.n_features})"
+                )
                 continue
             yield from self._cut(name, rows.astype(np.float32), lines)
 
@@ -69,9 +76,9 @@ class HumanML3D:
                 whole.append(parts[0].strip())
                 continue
             part = rows[int(start * self.fps) : int(end * self.fps)]
-            if SHORTEST <= len(part) < LONGEST:
+            if self.shortest <= len(part) < LONGEST:
                 yield Item(part, (parts[0].strip(),), "humanml3d", name)
-        if whole and SHORTEST <= len(rows) < LONGEST:
+        if whole and self.shortest <= len(rows) < LONGEST:
             yield Item(rows, tuple(whole), "humanml3d", name)
         elif whole:
-            self.skipped.append(f"{name}: {len(rows)} frames, outside {SHORTEST} to {LONGEST - 1}")
+            self.skipped.append(f"{name}: {len(rows)} frames, outside {self.shortest} to {LONGEST - 1}")
