@@ -28,8 +28,8 @@ TIMES = {1: "once", 2: "twice"}
 _NO_WALK = re.compile(
     r"\b(climb|ladder|stair|skip|hop|leap|jump|danc|salsa|ballet|crawl|cartwheel|flip|somersault|roll|swim|ski|rid(e|i)"
     r"|playground|balanc|march|tiptoe|lung|kick|punch|box(es|ing)?\b|sword|fight|crouch|squat|kneel|spin|pirouette"
-    r"|stumbl|slip|fall|trip|gallop|animal|bird|monkey|chicken|sneak|creep|mime|imitat|shuffl|slid|swing(s|ing)? (on|from)"
-    r"|push|pull|drag|vault|hurdle|limp|hobbl|stagger|drunk|platform|uphill|downhill|down from)"
+    r"|stumbl|slip|fall|trip|gallop|animal|bird|monkey|chicken|sneak|creep|mime|imitat|shuffl|slid"
+    r"|swing(s|ing)? (on|from)|push|pull|drag|vault|hurdle|limp|hobbl|stagger|drunk|platform|uphill|downhill|down from)"
 )
 _RUN = re.compile(r"\b(run|runs|running|jog|jogs|jogging|sprint\w*|dash\w*|rac(es|ing))\b")
 _WALK = re.compile(r"\b(walk|stroll|wander)")
@@ -301,9 +301,9 @@ def _body(m: Kinematics, text: str) -> list[Fact]:
         facts.append(Fact("sit_down" if seated else "crouch_down" if squats else "lower"))
     elif pelvis.start < 0.72 and pelvis.end > 0.9 and air.jumps == 0:
         facts.append(Fact("stand_up"))
-    elif pelvis.dips and pelvis.start > 0.88 and pelvis.end > 0.88 and air.jumps == 0 and (seated or squats):
-        if count := _times(pelvis.dips):
-            name = "sit_and_stand" if seated else "squat"
+    elif min(pelvis.start, pelvis.end) > 0.88 and air.jumps == 0 and (seated or squats):
+        name, count = "sit_and_stand" if seated else "squat", _times(pelvis.dips)
+        if count:
             facts.append(Fact(name, (("times", count),)) if pelvis.dips > 1 else Fact(f"{name}_once"))
     if trunk.bows and pelvis.lowest > 0.86 and trunk.pitch > 45 and m.travel.path < 1.0:
         facts.append(Fact("bow" if re.search(r"\bbow(s|ing)?\b", text) else "bend_forward"))
