@@ -21,6 +21,7 @@ from motion_engine.bundle import Bundle
 from motion_engine.cleanup import carry_by_feet, lock_feet
 from motion_engine.control import Controls, PoseControl
 from motion_engine.errors import EngineError
+from motion_engine.filters import gaussian_filter
 from motion_engine.motion import Motion
 from motion_engine.quality import quality
 from motion_engine.request import GenerateRequest, make_plan
@@ -37,7 +38,14 @@ OVERLAP = 4
 SEED_STRIDE = 100_003
 """Part k of a clip with seed s has seed s + k * SEED_STRIDE: parts of clips with neighbouring seeds differ."""
 
-JERK_SECONDS = 0.3
+EASE_SECONDS = 0.4
+"""Reach to both sides of a seam of the filter that takes the edge off it."""
+
+EASE_SIGMA = 1.5
+"""Frames: width of that filter at the seam; a jump of the acceleration, seen at 20 frames a second, is a jerk."""
+
+JERK_SECONDS = 0.2
+"""Reach to both sides of a seam within which its jerk is measured."""
 
 
 def read_timeline(text: str) -> tuple[tuple[str, float], ...]:
@@ -165,6 +173,7 @@ def generate_timeline(
                 }
             )
         assert whole is not None
+        whole = ease(whole, [round(span["start"] * whole.fps) for span in spans[1:]])
         if request.foot_lock:
             whole = lock_feet(carry_by_feet(whole))
         whole.provenance |= {
@@ -211,6 +220,21 @@ def last_poses(motion: Motion, count: int) -> list[PoseControl]:
     return [PoseControl(frame / motion.fps, joints[frame]) for frame in range(count)]
 
 
+def ease(motion: Motion, seams: Sequence[int]) -> Motion:
+    """The motion with a narrow filter over its seams (first frames of parts), full at the seam and gone 0.4 s away."""
+    if not seams:
+        return motion
+    reach = EASE_SECONDS * motion.fps
+    # a seam lies between two frames
+    away = np.min([np.abs(np.arange(motion.n_frames) - seam + 0.5) for seam in seams], axis=0)
+    weight = np.cos(np.minimum(away / reach, 1.0) * np.pi / 2) ** 2
+    rotations, root = motion.rotations.astype(float), motion.root.astype(float)
+    smooth = gaussian_filter(rotations.reshape(motion.n_frames, -1), EASE_SIGMA).reshape(rotations.shape)
+    eased = quat.slerp(rotations, quat.normalize(smooth), weight[:, None])
+    root = root + weight[:, None] * (gaussian_filter(root, EASE_SIGMA) - root)
+    return Motion.from_rotations(eased, root, motion.fps, motion.provenance, motion.contacts)
+
+
 def _without(motion: Motion, frames: int) -> Motion:
     """The motion without its first frames."""
     if frames == 0:
@@ -222,7 +246,7 @@ def _without(motion: Motion, frames: int) -> Motion:
 
 
 def seam_jerk(motion: Motion, seams: Sequence[int] | None = None) -> float:
-    """Mean jerk in m/s³ of all joints within 0.3 s of the seams; compare ``jerk`` of `motion_engine.quality`.
+    """Mean jerk in m/s³ of all joints within 0.2 s of the seams; compare ``jerk`` of `motion_engine.quality`.
 
     Parameters
     ----------

@@ -167,7 +167,10 @@ def control_batches(
     downsampling: int,
     first: int = 0,
 ) -> Iterator[ControlBatch]:
-    """Endless batches from number ``first`` on, each of clips of one length with random hints; batch i never differs."""
+    """Endless batches from number ``first`` on, each of clips of one length with random hints.
+
+    Batch i is the same in every run.
+    """
     sampler = BalancedSampler([window.source for window in windows], shares)
     skipped = first % BUCKET
     for bucket in itertools.count(first // BUCKET):
@@ -231,6 +234,7 @@ def train_control(config: Config, motion_set: MotionSet, folder: Path) -> None:
     )
     normaliser = Normaliser.load(folder / "normaliser.npz")
     windows = control_windows(base, normaliser, items, config.data.max_frames)
+    del items  # the features of a large set, which nobody needs any more
     if not windows:
         raise ValueError("No training window is long enough to learn control from.")
     torch.manual_seed(0)
@@ -240,15 +244,17 @@ def train_control(config: Config, motion_set: MotionSet, folder: Path) -> None:
     stride = N_TRAIN // config.lcm_training.grid
     low, high = config.lcm_training.guidance_range
 
-    def correct(clean: Tensor, time: Tensor, batch: ControlBatch) -> Tensor:
+    def correct(clean: Tensor, time: Tensor, batch: ControlBatch) -> tuple[Tensor, Tensor]:
+        """The change of clean latents, and the joints before it."""
         with torch.no_grad():
-            now = base.joints(clean).cpu().numpy()
-            hints = hint_features(now, batch.joints.cpu().numpy(), batch.hinted.cpu().numpy())
+            now = base.joints(clean)
+            given = (part.cpu().numpy() for part in (now, batch.joints, batch.hinted))
+            hints = hint_features(*given)
         with autocast(device):
             found = control(
                 clean, torch.from_numpy(hints).to(device), time, batch.text, None, batch.text_mask
             )
-        return found.float()
+        return found.float(), now
 
     def losses(batch: ControlBatch) -> dict[str, Tensor]:
         batch = batch.to(device)
@@ -263,13 +269,12 @@ def train_control(config: Config, motion_set: MotionSet, folder: Path) -> None:
                 top = torch.full_like(time, N_TRAIN - 1)
                 noise = torch.randn_like(batch.latents)
                 clean = base.estimate(noise, top, batch.text, w, batch.text_mask)
-                clean = clean + correct(clean, top, batch)
+                clean = clean + correct(clean, top, batch)[0]
                 if torch.rand(()) < 0.7:  # else: corrected twice in one step
                     clean = base.estimate(base.noised(clean, time), time, batch.text, w, batch.text_mask)
-        change = correct(clean, time, batch)
+        change, now = correct(clean, time, batch)
         found = clean + change
-        with torch.no_grad():
-            before = control_error(base.joints(clean), batch.joints, batch.hinted)
+        before = control_error(now, batch.joints, batch.hinted)
         after = control_error(base.joints(found), batch.joints, batch.hinted)
         level = base.levels[time][:, None, None]
         least = ((1 - level) * change**2).mean()

@@ -59,13 +59,14 @@ def test_path_and_heading_go_on(motions):
 def test_first_part_is_the_clip_of_that_prompt(engine):
     whole = engine.generate(GenerateRequest(prompts=PARTS[:2], seed=5, foot_lock=False))[0]
     alone = engine.generate(GenerateRequest(*PARTS[0], seed=5, foot_lock=False))[0]
-    np.testing.assert_allclose(whole.joints[:60], alone.joints, atol=1e-4)
+    np.testing.assert_allclose(whole.joints[:50], alone.joints[:50], atol=1e-4)  # then the seam begins
 
 
 def test_progress_and_cancel_run_over_all_parts(engine):
     seen: list[tuple[int, int]] = []
     engine.generate(
-        GenerateRequest(prompts=PARTS[:2], count=2), on_progress=lambda done, total: seen.append((done, total))
+        GenerateRequest(prompts=PARTS[:2], count=2),
+        on_progress=lambda done, total: seen.append((done, total)),
     )
     steps = engine.bundle.samplers[engine.bundle.default_sampler]["steps"]
     assert seen == [(i + 1, 4 * steps) for i in range(4 * steps)]
@@ -78,7 +79,9 @@ def test_last_poses_are_in_the_frame_of_the_next_part(motions):
     assert [pose.time for pose in poses] == pytest.approx([0, 0.05, 0.1, 0.15])
     assert np.allclose(poses[0].positions[0, [0, 2]], 0, atol=1e-6)
     apart = np.linalg.norm(poses[0].positions - poses[3].positions, axis=-1)
-    assert np.allclose(apart, np.linalg.norm(motions[0].joints[-4] - motions[0].joints[-1], axis=-1), atol=1e-5)
+    assert np.allclose(
+        apart, np.linalg.norm(motions[0].joints[-4] - motions[0].joints[-1], axis=-1), atol=1e-5
+    )
 
 
 def test_written_timelines(tmp_path):

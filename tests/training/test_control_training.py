@@ -83,7 +83,9 @@ def test_control_error_is_a_distance_in_metres():
 
 def test_clips_start_at_the_origin_facing_front(make_gesture):
     motion = make_gesture(3)
-    moved = from_first_frame(quat.rotate(quat.about_axis(1, 1.0), motion.joints[10:].astype(float) + [3, 0, 2]))
+    moved = from_first_frame(
+        quat.rotate(quat.about_axis(1, 1.0), motion.joints[10:].astype(float) + [3, 0, 2])
+    )
     np.testing.assert_allclose(moved, motion.trim(10 / motion.fps, motion.duration).joints, atol=1e-5)
 
 
@@ -99,8 +101,7 @@ def test_stage_learns_logs_and_is_not_repeated(controlled_config, finished_run):
     assert (run / "control.pt").stat().st_mtime_ns == before
 
 
-def test_configuration_without_the_section_says_so(config, finished_run):
-    motion_set, run = finished_run
+def test_configuration_without_the_section_says_so(config):
     with pytest.raises(ValueError, match="control_training"):
         make_control(config)
 
