@@ -174,6 +174,11 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--start-from", type=Path, default=None, help=START_FROM)
     sub.add_argument("--out", type=Path, required=True, help="folder of the bundle")
 
+    from training.paper import recipe as paper_recipe
+
+    sub = command("paper", paper_recipe.run_command, "A paper's recipe on the HumanML3D or KIT-ML folder.")
+    paper_recipe.add_arguments(sub)
+
     sub = command("samples", _samples, "Draw what a bundle makes of fixed prompts.")
     sub.add_argument("--bundle", default=None, help="name or folder")
     sub.add_argument("--prompt", action="append")
