@@ -8,6 +8,8 @@ corrections spread over the neighbouring frames as in motion warping (Witkin & P
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -122,7 +124,7 @@ def _spread(values: Array, frames: NDArray[np.integer], n_frames: int, fade: int
     return monotone_cubic(np.arange(n_frames), np.array(knots), np.array(heights))
 
 
-def monotone_cubic(at: Array, knots: Array, values: Array) -> Array:
+def monotone_cubic(at: NDArray[Any], knots: NDArray[Any], values: Array) -> Array:
     """Cubic curve (len(at), k) through values (n, k) that never overshoots them; held outside of the knots.
 
     Slopes are harmonic means of the neighbouring secants, 0 at extrema and ends (Fritsch & Butland 1984).

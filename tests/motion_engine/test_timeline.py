@@ -43,7 +43,8 @@ def test_length_and_provenance(motions):
 
 def test_seams_are_no_jerkier_than_twice_the_measured_clips(engine, motions):
     real = engine.bundle.manifest["scores"]["held_out"]["real"]["jerk"]
-    assert np.median([seam_jerk(motion) for motion in motions]) < 2 * real
+    jerks = [seam_jerk(motion, [frame]) for motion in motions for frame in (60, 110)]
+    assert np.median(jerks) < 2 * real
 
 
 def test_path_and_heading_go_on(motions):

@@ -75,9 +75,10 @@ class ControlNet(nn.Module):
         self.layers = nn.ModuleList(Layer(denoiser) for _ in range(config.layers))
         self.norm = nn.LayerNorm(width)
         # the displacement of a latent's own frames acts on that latent first of all: a short way past the layers
-        self.direct = nn.Sequential(nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, channels))
+        direct_out = nn.Linear(width, channels)
+        self.direct = nn.Sequential(nn.Linear(2 * width, width), nn.SiLU(), direct_out)
         self.latent_out = nn.Linear(width, channels)
-        for last in (self.direct[-1], self.latent_out):
+        for last in (direct_out, self.latent_out):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
 
