@@ -14,6 +14,7 @@ from motion_engine.formats.atomic import replacing
 from training.config import Config
 from training.data.bvh_folder import import_folder
 from training.data.motion_set import MotionSet, window_motion
+from training.evaluate.commands import add_commands as add_evaluation
 
 _COMMAND = "python -m training recipe DATA --config {}"
 """What a manifest says about how its bundle was made."""
@@ -190,6 +191,8 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = command("text-encoder", _text_encoder, "Export all-MiniLM-L6-v2 for the engine.")
     sub.add_argument("--out", type=Path, default=Path("assets/text_encoders/all-MiniLM-L6-v2"))
+
+    add_evaluation(command)
     return parser
 
 
