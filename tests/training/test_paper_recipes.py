@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One epoch of every paper's recipe on a folder in the layout of HumanML3D, with the networks in full size."""
+"""One epoch of every paper's recipe on a folder in the layout of HumanML3D, with networks made small."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from official_files import write_sentence_t5, write_tokenizer
 
 from motion_engine import features
 from motion_engine.engine import Engine, GenerateRequest
+from motion_engine.runtime.torch.paper.denoiser import Denoiser
+from motion_engine.runtime.torch.paper.vae import MotionVAE
 from training.config import CONFIGS
 from training.loop import read_checkpoint
 from training.paper import stages
@@ -94,14 +96,25 @@ def text_encoders(tmp_path_factory):
     return {"t5": write_sentence_t5(folder / "t5", width=768), "clip": write_clip(folder / "clip")}
 
 
-def logged(run, monkeypatch=None):
+def logged(run):
     return {path.stem: [json.loads(line) for line in path.open()] for path in run.glob("*.jsonl")}
+
+
+SMALL = {"width": 32, "layers": 3, "feed_forward": 48, "time_width": 32}
+
+
+def smaller(name: str, folder: Path, training: str = "") -> PaperConfig:
+    """A recipe with small networks: a file that extends it."""
+    sizes = SMALL | ({"channels": 32} if "v2" not in name else {"channels": 16})
+    settings = "".join(f"{key} = {value}\n" for key, value in sizes.items())
+    (folder / "small.toml").write_text(f'extends = "{name}"\n[networks]\n{settings}{training}')
+    return PaperConfig.read(folder / "small.toml")
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_one_epoch(name, dataset, text_encoders, tmp_path, monkeypatch):
     monkeypatch.setattr("training.loop.LOG_EVERY", 1)
-    config = PaperConfig.read(name)
+    config = smaller(name, tmp_path)
     data = dataset if config.data.features == 263 else write_dataset(tmp_path / "KIT", config.data.features)
     run = tmp_path / "run"
     recipe(config, data, run, epochs=1, text_encoder=text_encoders[config.networks.text_encoder])
@@ -110,10 +123,19 @@ def test_one_epoch(name, dataset, text_encoders, tmp_path, monkeypatch):
     assert set(logs) == expected
     assert all(len(rows) == 1 and np.isfinite(rows[0]["loss"]) for rows in logs.values())
     assert set(logs["vae"][0]) == {"step", "feature", "joint", "kl", "loss", "seconds"}
-    counts = dict.fromkeys(("vae",), 18056487 if config.networks.version == "v2" else 18032135)
-    vae = read_checkpoint(run / "vae.pt")["module"]
-    if config.data.features == 263:
-        assert sum(weight.numel() for weight in vae.values()) == counts["vae"], "not the published size"
+
+
+@pytest.mark.parametrize(
+    ("name", "vae", "teacher", "student"),
+    [
+        ("humanml3d_motionlcm_v1", 18_032_135, 8_221_184, 8_417_792),
+        ("humanml3d_motionlcm_v2", 18_056_487, 8_237_856, 8_434_464),
+    ],
+)
+def test_the_networks_have_the_published_number_of_parameters(name, vae, teacher, student):
+    networks = PaperConfig.read(name).networks
+    made = MotionVAE(networks.vae(263)), *(Denoiser(networks.denoiser(guided)) for guided in (False, True))
+    assert [sum(p.numel() for p in network.parameters()) for network in made] == [vae, teacher, student]
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -124,19 +146,12 @@ def test_every_number_names_its_section(name):
             assert re.match(r"# [1-8]", setting[2]), line
 
 
-SMALL = {"width": 32, "layers": 3, "feed_forward": 48, "time_width": 32}
-
-
 @pytest.fixture
 def small(tmp_path):
     """MotionLCM V2 with small networks, and several steps an epoch."""
-    text = 'extends = "humanml3d_motionlcm_v2"\n[networks]\n'
-    text += "".join(f"{key} = {value}\n" for key, value in SMALL.items())
-    text += "".join(
-        f"[{stage}]\nbatch = 2\nlearning_rate = 1e-3\nwarm_up = 1\n" for stage in ("vae", "mld", "motionlcm")
-    )
-    (tmp_path / "small.toml").write_text(text)
-    return PaperConfig.read(tmp_path / "small.toml")
+    stages = ("vae", "mld", "motionlcm")
+    training = "".join(f"[{stage}]\nbatch = 2\nlearning_rate = 1e-3\nwarm_up = 1\n" for stage in stages)
+    return smaller("humanml3d_motionlcm_v2", tmp_path, training)
 
 
 def test_the_result_is_a_bundle_that_generates(small, dataset, text_encoders, tmp_path):

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,7 +135,7 @@ class SentenceVectors:
         return self.of([""])
 
 
-def _encoder(text: TextNetwork, device: torch.device):  # type: ignore[no-untyped-def]
+def _encoder(text: TextNetwork, device: torch.device) -> Callable[[str], Array]:
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_str(text.tokenizer)
@@ -146,6 +146,7 @@ def _encoder(text: TextNetwork, device: torch.device):  # type: ignore[no-untype
     @torch.inference_mode()
     def encode(caption: str) -> Array:
         ids = torch.tensor([tokenizer.encode(caption).ids], device=device)
-        return module(ids)[0].float().cpu().numpy()
+        vector: Tensor = module(ids)[0]
+        return vector.float().cpu().numpy()
 
     return encode
