@@ -33,8 +33,8 @@ Array = NDArray[np.floating]
 Mask = NDArray[np.bool_]
 
 MAX_POINTS = 20_000
-MAX_SPEED = 15.0
-"""m/s: what a fast punch reaches; two targets of a joint further apart cannot both be met."""
+MAX_SPEED = 25.0
+"""m/s: more than the hand of a pitcher; two targets of a joint further apart cannot both be met."""
 
 MAX_DISTANCE = 100.0
 """m from the origin."""
@@ -44,6 +44,9 @@ DENSE_SECONDS = 0.1
 
 START_TOLERANCE = 0.3
 """m: how far a pelvis target at 0 s may be from x = z = 0 before it is taken for another frame of reference."""
+
+AGREEMENT = 0.02
+"""m: two controls may want the same joint at the same time if they agree this well."""
 
 SLACK = 1.1
 """Share of the skeleton's reach that two joints of one frame may be apart: bodies differ a little."""
@@ -228,27 +231,21 @@ class _Raster:
                 f"{name} would have to move {steps[i]:.2f} m from {times[i]:g} s to {times[i + 1]:g} s; "
                 f"{MAX_SPEED:g} m/s is the most."
             )
-        frames = self._frames(times)
-        for frame, position in zip(frames, positions, strict=True):
-            self._set(int(frame), joint, position, axes, keep=True)
-        dense = gaps <= DENSE_SECONDS + 1e-9
-        for i in np.flatnonzero(dense):
-            inside = np.arange(
-                np.ceil(times[i] * self.fps - 1e-6), np.floor(times[i + 1] * self.fps + 1e-6) + 1
-            )
-            for frame in inside[inside < self.n_frames]:
+        taken = self.mask[:, joint].copy()
+        for frame, position in zip(self._frames(times), positions, strict=True):
+            self._set(int(frame), joint, position, axes, taken)
+        for i in np.flatnonzero(gaps <= DENSE_SECONDS + 1e-9):
+            first, last = np.ceil(times[i] * self.fps - 1e-6), np.floor(times[i + 1] * self.fps + 1e-6)
+            for frame in range(int(first), min(int(last) + 1, self.n_frames)):
                 share = 0.0 if gaps[i] == 0 else (frame / self.fps - times[i]) / gaps[i]
-                self.positions[int(frame), joint, axes] = (
-                    positions[i] + share * (positions[i + 1] - positions[i])
-                )[axes]
-                self.mask[int(frame), joint, axes] = True
+                self._set(frame, joint, positions[i] + share * (positions[i + 1] - positions[i]), axes, taken)
 
     def add_pose(self, control: PoseControl) -> None:
         positions = self._place(_numbers(control.positions, (skeleton.N_JOINTS, 3), "a pose"))
         frame = int(self._frames(self._times([control.time], "a pose"))[0])
         self._count(skeleton.N_JOINTS)
         for joint in range(skeleton.N_JOINTS):
-            self._set(frame, joint, positions[joint], np.ones(3, dtype=bool), keep=False)
+            self._set(frame, joint, positions[joint], np.ones(3, dtype=bool), self.mask[:, joint].copy())
         if control.rotations is not None:
             rotations = _numbers(control.rotations, (skeleton.N_JOINTS, 4), "the rotations of a pose")
             if (np.abs(np.linalg.norm(rotations, axis=-1) - 1.0) > 1e-2).any():
@@ -286,14 +283,15 @@ class _Raster:
         if self.points > MAX_POINTS:
             raise _wrong(f"There are more than {MAX_POINTS} targets.")
 
-    def _set(self, frame: int, joint: int, position: Array, axes: Mask, keep: bool) -> None:
-        both = self.mask[frame, joint] & axes
+    def _set(self, frame: int, joint: int, position: Array, axes: Mask, taken: Mask) -> None:
+        """Set what is not ``taken`` (T, 3) by another control; what is must agree."""
+        both = taken[frame] & axes
         distance = float(np.linalg.norm((self.positions[frame, joint] - position)[both]))
-        if distance > max(0.02, MAX_SPEED / self.fps if keep else 0.0):
+        if distance > AGREEMENT:
             raise _wrong(
                 f"{skeleton.JOINT_NAMES[joint]} has two targets at {frame / self.fps:.2f} s, {distance:.2f} m apart."
             )
-        free = axes & ~self.mask[frame, joint]
+        free = axes & ~taken[frame]
         self.positions[frame, joint, free] = position[free]
         self.mask[frame, joint, free] = True
 

@@ -8,22 +8,22 @@ clips with any such target (trajectory error). Foot skate is next to that of the
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import zip_longest
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from motion_engine import skeleton
-from motion_engine.control import Controls, JointControl, PoseControl
+from motion_engine.control import Controls, JointControl, PoseControl, Targets
 from motion_engine.control_refine import bend_path
 from motion_engine.engine import MAX_PROMPT, Engine, GenerateRequest
 from motion_engine.motion import Motion
 from motion_engine.quality import quality
 from training.data.motion_set import MotionSet, Window, window_motion
+from training.evaluate.metrics import control_errors
 from training.random_hints import DENSITIES, JOINT_SETS, hinted_frames
 
 POSES = "start and end pose"
@@ -50,8 +50,8 @@ def control_scores(
     rows = []
     kinds: list[tuple[str, float]] = [(name, density) for name in JOINT_SETS for density in DENSITIES]
     for name, density in tqdm([*kinds, (POSES, 2)], desc="control", mininterval=5):
-        found: dict[str, list[tuple[NDArray[np.floating], float]]] = {stage: [] for stage in STAGES}
-        free = []
+        found: dict[str, list[Motion]] = {stage: [] for stage in STAGES}
+        wanted, free = [], []
         for seed, window in enumerate(windows):
             motion = _real(engine, motion_set, window)
             controls = hints_of(motion, name, density, np.random.default_rng(seed))
@@ -68,14 +68,15 @@ def control_scores(
                 "network and path": bend_path(raw, targets),
                 "refined": engine.generate(replace(request, controls=controls))[0],
             }
+            wanted.append(targets)
             for stage, result in made.items():
-                found[stage].append((targets.errors(result.joints), quality(result)["foot_skate"]))
+                found[stage].append(result)
             if (name, density) == (POSES, 2):
                 free.append(
                     engine.generate(replace(request, controls=None))[0].provenance["quality"]["foot_skate"]
                 )
         row: dict[str, Any] = {"joints": name, "density": density, "windows": len(windows)}
-        row |= {stage: errors_of(*zip(*found[stage], strict=True)) for stage in STAGES}
+        row |= {stage: errors_of(found[stage], wanted) for stage in STAGES}
         if free:
             row["uncontrolled_foot_skate"] = round(float(np.mean(free)), 4)
         rows.append(row)
@@ -96,18 +97,19 @@ def hints_of(motion: Motion, joints: str, density: float, random: np.random.Gene
     )
 
 
-def errors_of(errors: Iterable[NDArray[np.floating]], skate: Iterable[float]) -> dict[str, float]:
-    """Average error in metres, location and trajectory errors at 20 and 50 cm, foot skate, from those of each clip."""
-    clips = list(errors)
-    every = np.concatenate(clips)
-    return {
-        "average": round(float(np.mean([clip.mean() for clip in clips])), 4),
-        "location_20": round(float((every > 0.2).mean()), 4),
-        "location_50": round(float((every > 0.5).mean()), 4),
-        "trajectory_20": round(float(np.mean([(clip > 0.2).any() for clip in clips])), 4),
-        "trajectory_50": round(float(np.mean([(clip > 0.5).any() for clip in clips])), 4),
-        "foot_skate": round(float(np.mean(list(skate))), 4),
-    }
+def errors_of(motions: Sequence[Motion], targets: Sequence[Targets]) -> dict[str, float]:
+    """Average error in metres, location and trajectory errors at 20 and 50 cm, and foot skate."""
+    errors = control_errors(
+        [motion.joints for motion in motions],
+        [wanted.positions for wanted in targets],
+        [wanted.mask.any(axis=-1) for wanted in targets],
+    )
+    skate = float(np.mean([quality(motion)["foot_skate"] for motion in motions]))
+    found = {"average": errors.average, "foot_skate": skate}
+    for limit in (0.2, 0.5):
+        found[f"location_{limit * 100:.0f}"] = errors.location[limit]
+        found[f"trajectory_{limit * 100:.0f}"] = errors.trajectory[limit]
+    return {name: round(value, 4) for name, value in found.items()}
 
 
 def table(rows: list[dict[str, Any]]) -> str:

@@ -99,6 +99,15 @@ def test_start_tells_where_scene_coordinates_begin():
             ],
             "apart",
         ),
+        (
+            [
+                {"joint": "head", "times": [1.0], "positions": [[0, 1.6, 1]]},
+                {"joint": "head", "times": [1.0], "positions": [[0, 1.6, 1.5]]},
+            ],
+            "two targets",
+        ),
+        ([{"joint": "head", "times": 1.0, "positions": [[0, 1.6, 1]]}], "shape"),
+        ([{"joint": "head", "times": ["now"], "positions": [[0, 1.6, 1]]}], "numbers"),
         ({"joints": []}, "controls"),
         ("pelvis", "list"),
     ],
