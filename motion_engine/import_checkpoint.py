@@ -28,6 +28,10 @@ DATA = (
     "and HumanAct12, Guo et al., ACM MM 2020: not for commercial use."
 )
 
+CONTROL_LEFT_OUT = (
+    " Its control networks were checked and left out: the engine controls joints in another way."
+)
+
 EVALUATOR_RATIO = 5.0
 """The evaluators of HumanML3D come with a std whose root numbers are 25 times smaller than the training one's."""
 
@@ -81,7 +85,8 @@ def import_checkpoint(
         "name": name,
         "title": f"{TITLES[kind]} {version.upper()}",
         "version": version,
-        "description": "Imported from the authors' checkpoint, trained on HumanML3D.",
+        "description": "Imported from the authors' checkpoint, trained on HumanML3D."
+        + (CONTROL_LEFT_OUT if found.controlnet is not None else ""),
         "licence": LICENCE,
         "attribution": [ATTRIBUTION[sampler], DATA],
     }

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Import and say where the bundle is; EngineError for anything the user can mend."""
     from motion_engine.bundle import default_bundles_dir
-    from motion_engine.import_checkpoint import import_checkpoint
+    from motion_engine.import_checkpoint import CONTROL_LEFT_OUT, import_checkpoint
 
     name = arguments.name or f"{arguments.kind}-{arguments.version}"
     out = arguments.out or default_bundles_dir() / name
@@ -44,4 +44,6 @@ def run(arguments: argparse.Namespace) -> int:
         text_encoder=arguments.text_encoder,
     )
     print(f"{out}  bundle {name!r}: non-commercial scientific research only.")
+    if arguments.kind == "motionlcm-control":
+        print(f"It makes motions from sentences.{CONTROL_LEFT_OUT}")
     return 0
