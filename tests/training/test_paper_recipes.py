@@ -34,6 +34,7 @@ RECIPES = [
     "humanml3d_motionlcm_v1",
     "humanml3d_mld_v2",
     "humanml3d_motionlcm_v2",
+    "humanml3d_control_v2",
     "kit_mld",
 ]
 
@@ -118,7 +119,7 @@ def test_one_epoch(name, dataset, text_encoders, tmp_path, monkeypatch):
     data = dataset if config.data.features == 263 else write_dataset(tmp_path / "KIT", config.data.features)
     run = tmp_path / "run"
     recipe(config, data, run, epochs=1, text_encoder=text_encoders[config.networks.text_encoder])
-    expected = {"vae", "mld"} | ({"motionlcm"} if config.motionlcm else set())
+    expected = {stage for stage in ("vae", "mld", "motionlcm", "control") if getattr(config, stage)}
     logs = logged(run)
     assert set(logs) == expected
     assert all(len(rows) == 1 and np.isfinite(rows[0]["loss"]) for rows in logs.values())
@@ -284,7 +285,7 @@ class TestRefused:
 
     def test_a_checkpoint_of_another_recipe(self, small, dataset, tmp_path, text_encoders):
         recipe(small, dataset, tmp_path / "run", epochs=1, text_encoder=text_encoders["t5"])
-        with pytest.raises(ValueError, match="another network"):
+        with pytest.raises(ValueError, match="another network.*width 32 there, 256 here"):
             self.run("humanml3d_motionlcm_v2", dataset, tmp_path, text_encoders)
 
     def test_a_bundle_of_kit(self, tmp_path, text_encoders):

@@ -114,8 +114,23 @@ class LCMSection:
 
 
 @dataclass(frozen=True)
+class ControlSection:
+    """Optimiser; hidden width of the map of the trajectory, weight of the joints, range of w, steps of the grid."""
+
+    epochs: int
+    batch: int
+    learning_rate: float
+    cosine: bool
+    warm_up: int
+    width: int
+    weight: float
+    guidance_range: list[float]
+    grid: int
+
+
+@dataclass(frozen=True)
 class PaperConfig:
-    """All settings of one recipe; without ``motionlcm`` it ends with the teacher."""
+    """All settings of one recipe; without ``motionlcm`` it ends with the teacher, without ``control`` with that."""
 
     bundle: BundleSection
     data: DataSection
@@ -123,6 +138,7 @@ class PaperConfig:
     vae: VAESection
     mld: MLDSection
     motionlcm: LCMSection | None = None
+    control: ControlSection | None = None
 
     @classmethod
     def read(cls, path: str | Path) -> PaperConfig:
@@ -138,7 +154,7 @@ class PaperConfig:
             raise ValueError(f"{path.name} is no recipe of a paper: it has {', '.join(unknown)}.")
         kinds = {
             "bundle": BundleSection, "data": DataSection, "networks": NetworksSection, "vae": VAESection,
-            "mld": MLDSection, "motionlcm": LCMSection,
+            "mld": MLDSection, "motionlcm": LCMSection, "control": ControlSection,
         }  # fmt: skip
         optional = {f.name for f in fields(cls) if f.default is not MISSING}
         made: dict[str, Any] = {

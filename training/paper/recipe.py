@@ -4,17 +4,20 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from motion_engine.errors import EngineError
 from motion_engine.features import N_FEATURES
+from motion_engine.formats.atomic import replacing
 from motion_engine.runtime.torch.paper import text_folder
 from motion_engine.runtime.torch.paper.bundle import PRESETS, PaperBundle, write_bundle
 from motion_engine.runtime.torch.paper.denoiser import Denoiser
 from training.loop import is_finished, pick_device
 from training.paper import stages
 from training.paper.config import PaperConfig
+from training.paper.control import train_control
 from training.paper.data import PaperData, SentenceVectors
 
 
@@ -48,6 +51,7 @@ def recipe(
     data = PaperData.read(data_folder, config.data)
     text = _text_encoder(config, text_encoder)
     run.mkdir(parents=True, exist_ok=True)
+    _same_networks(config, run)
     captions = [caption for item in data.items for caption in item.captions]
     vectors = SentenceVectors(captions, text, run / "captions.npz", pick_device())
     print(f"{len(data.items)} items, {len(data.skipped)} files skipped.")
@@ -56,6 +60,7 @@ def recipe(
         ("vae", stages.train_vae),
         ("mld", stages.train_mld),
         ("motionlcm", stages.train_motionlcm),
+        ("control", train_control),
     ):
         if getattr(config, stage) is None or is_finished(run, stage, stages.steps_of(config, data, stage)):
             continue
@@ -64,15 +69,34 @@ def recipe(
         _export(config, data, text, run, out, command)
 
 
+def _same_networks(config: PaperConfig, run: Path) -> None:
+    """Refuse a run whose checkpoints were trained with other networks; a new run notes its own."""
+    file = run / "networks.json"
+    present = {"features": config.data.features, **asdict(config.networks)}
+    if file.exists():
+        before = json.loads(file.read_text(encoding="utf-8"))
+        other = [f"{key} {before.get(key)} there, {value} here" for key, value in present.items()
+                 if before.get(key) != value]  # fmt: skip
+        if other:
+            raise ValueError(
+                f"{run} holds checkpoints of another network than the configuration describes"
+                f" ({'; '.join(other)}). Use the configuration it was trained with, or another folder for the run."
+            )
+    with replacing(file) as stream:
+        stream.write(json.dumps(present).encode("utf-8"))
+
+
 def _shortened(config: PaperConfig, epochs: int) -> PaperConfig:
     if epochs < 1:
         raise ValueError(f"--epochs must be 1 or more, not {epochs}.")
     distilled = config.motionlcm and replace(config.motionlcm, epochs=epochs)
+    controlled = config.control and replace(config.control, epochs=epochs)
     return replace(
         config,
         vae=replace(config.vae, epochs=epochs),
         mld=replace(config.mld, epochs=epochs),
         motionlcm=distilled,
+        control=controlled,
     )
 
 

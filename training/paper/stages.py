@@ -81,7 +81,7 @@ def train_mld(config: PaperConfig, data: PaperData, vectors: SentenceVectors, fo
     levels, empty = alpha_bar(device), vectors.empty.to(device)
 
     def losses(batch: tuple[Tensor, ...]) -> dict[str, Tensor]:
-        latents, text = _latents(vae, batch, device)
+        latents, text = encode_batch(vae, batch, device)
         dropped = torch.rand(len(text), 1, 1, device=device) < settings.caption_drop
         time = torch.randint(0, N_TRAIN, (len(latents),), device=device)
         noise = torch.randn_like(latents)
@@ -122,7 +122,7 @@ def train_motionlcm(config: PaperConfig, data: PaperData, vectors: SentenceVecto
     low, high = settings.guidance_range
 
     def losses(batch: tuple[Tensor, ...]) -> dict[str, Tensor]:
-        latents, text = _latents(vae, batch, device)
+        latents, text = encode_batch(vae, batch, device)
         count = len(latents)
         time = (torch.randint(0, settings.grid, (count,), device=device) + 1) * stride - 1
         earlier = (time - stride).clamp(min=0)
@@ -156,7 +156,7 @@ def train_motionlcm(config: PaperConfig, data: PaperData, vectors: SentenceVecto
 
 
 @torch.no_grad()
-def _latents(vae: MotionVAE, batch: tuple[Tensor, ...], device: torch.device) -> tuple[Tensor, Tensor]:
+def encode_batch(vae: MotionVAE, batch: tuple[Tensor, ...], device: torch.device) -> tuple[Tensor, Tensor]:
     """Sampled latents (B, L, C) of a batch, and its sentence vectors."""
     motion, mask, text = (part.to(device) for part in batch)
     mean, std = vae.encode(motion, mask)
