@@ -307,7 +307,7 @@ class _Raster:
             )
 
     def _check_reach(self) -> None:
-        whole = self.mask.all(axis=-1)
+        whole = np.asarray(self.mask.all(axis=-1))
         for frame in np.flatnonzero(whole.sum(axis=1) > 1):
             joints = np.flatnonzero(whole[frame])
             points = self.positions[frame, joints]

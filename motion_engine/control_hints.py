@@ -59,12 +59,12 @@ def hint_features(
             joints[clip, length:] = joints[clip, length - 1]
             mask[clip, length:] = False
     missing = np.where(mask, targets - joints, 0.0)
-    flags = mask.any(axis=-1)
+    flags = np.asarray(mask.any(axis=-1))
     cos, sin = _heading(joints)
     local = _turn(missing, cos[..., None], sin[..., None])
     body = np.stack([_body_displacement(missing[clip], mask[clip]) for clip in range(count)])
     rate = np.diff(body, axis=1, append=body[:, -1:]) * 20.0
-    hinted = flags.any(axis=-1)
+    hinted = np.asarray(flags.any(axis=-1))
     closeness = np.stack([_since(hinted), _since(hinted[:, ::-1])[:, ::-1]], axis=-1)
     return np.concatenate(
         [

@@ -36,6 +36,8 @@ for _names, _value in (
 ):
     _MOBILITY[[skeleton.JOINT[name] for name in _names]] = _value
 
+_TRUNK = [skeleton.JOINT[name] for name in ("pelvis", "spine1", "spine2", "spine3")]
+
 ROOT_MOBILITY = 0.02
 """m² against rad²: the pelvis gives way last."""
 
@@ -54,7 +56,7 @@ _ABOVE = _ancestors()
 
 
 def reach(
-    rotations: Array, root: Array, targets: Array, weights: Array, steps: int = STEPS
+    rotations: Array, root: Array, targets: Array, weights: Array, trunk: float = 1.0
 ) -> tuple[Array, Array]:
     """Local rotations and pelvis positions that bring joints to their targets.
 
@@ -63,6 +65,7 @@ def reach(
     rotations, root : (n, 22, 4) and (n, 3) of n independent frames.
     targets : (n, 22, 3) metres.
     weights : (n, 22, 3), 0 where a coordinate is free, 1 where it must be met, between for a wish.
+    trunk : how much of their mobility root and spine keep; with little of it the limbs do the work.
 
     Returns
     -------
@@ -73,13 +76,14 @@ def reach(
     if len(rows) == 0 or len(rotations) == 0:
         return rotations, root
     moving = np.flatnonzero(_MOBILITY)
-    mobility = np.concatenate([np.repeat(_MOBILITY[moving], 3), np.full(3, ROOT_MOBILITY)])
+    readily = np.where(np.isin(np.arange(skeleton.N_JOINTS), _TRUNK), trunk, 1.0) * _MOBILITY
+    mobility = np.concatenate([np.repeat(readily[moving], 3), np.full(3, trunk * ROOT_MOBILITY)])
     which = weights.reshape(len(weights), -1)[:, rows]
     joint, axis = rows // 3, rows % 3
     # a free row has no error and no leverage; a wish is a row with more damping
     used = which > 0
     damping = DAMPING + np.where(used, 1e-2 * (1.0 / np.maximum(which, 1e-3) - 1.0), 1.0)
-    for _ in range(steps):
+    for _ in range(STEPS):
         turned = skeleton.global_rotations(rotations)
         joints = skeleton.forward_kinematics(rotations, root)
         error = np.where(used, (targets - joints).reshape(len(joints), -1)[:, rows], 0.0)

@@ -18,6 +18,7 @@ from motion_engine import skeleton
 from motion_engine.cleanup import lock_feet
 from motion_engine.control import Targets
 from motion_engine.control_ik import reach
+from motion_engine.filters import gaussian_filter
 from motion_engine.motion import Motion
 
 Array = NDArray[np.floating]
@@ -26,13 +27,22 @@ Mask = NDArray[np.bool_]
 FADE_SECONDS = 0.6
 """A correction of a single frame reaches this far to both sides."""
 
-ARM_SLACK = 0.35
-"""m: how much of a limb's missing way is left to the limb before the body is carried along."""
+ARM_SLACK, OTHER_SLACK = 0.3, 0.04
+"""m: how much of its missing way is left to an elbow or a wrist, and to any other joint, before the body moves."""
 
 FOOT_WISH = 0.3
 """Weight of a planted foot against a target."""
 
-ROUNDS = 2
+CALM_SIGMA = 3.0
+"""Frames: width of the filter on the first round's corrections, so that the trunk does not tremble for a hand."""
+
+STIFF_TRUNK = 0.02
+"""Share of their mobility that root and spine keep in the second round."""
+
+_SLACK = np.full(skeleton.N_JOINTS, OTHER_SLACK)
+_SLACK[[skeleton.JOINT[name] for name in ("left_elbow", "right_elbow", "left_wrist", "right_wrist")]] = (
+    ARM_SLACK
+)
 
 
 def bend_path(motion: Motion, targets: Targets) -> Motion:
@@ -46,8 +56,9 @@ def bend_path(motion: Motion, targets: Targets) -> Motion:
     for axis in range(3):
         pelvis = targets.mask[:, 0, axis]
         others = targets.mask[:, 1:, axis]
-        way = missing[:, 1:, axis].sum(axis=1) / np.maximum(others.sum(axis=1), 1)
-        way = np.sign(way) * np.maximum(np.abs(way) - ARM_SLACK, 0.0) * (axis != 1)
+        way = missing[:, 1:, axis]
+        way = np.sign(way) * np.maximum(np.abs(way) - _SLACK[1:], 0.0) * (axis != 1)
+        way = way.sum(axis=1) / np.maximum(others.sum(axis=1), 1)
         wanted = np.where(pelvis, missing[:, 0, axis], way)
         known = np.flatnonzero(pelvis | (others.any(axis=1) & (axis != 1)))
         if len(known) == 0:
@@ -70,14 +81,14 @@ def refine(motion: Motion, targets: Targets, foot_lock: bool = True) -> Motion:
     foot_lock : hold planted feet, as far as they have no targets of their own.
     """
     motion = bend_path(motion, targets)
-    for _ in range(ROUNDS):
-        if foot_lock:
+    for trunk, calm in ((1.0, CALM_SIGMA), (STIFF_TRUNK, 0.0), (1.0, 0.0)):
+        if foot_lock and trunk == 1.0:
             motion = lock_feet(motion)
-        motion = _warp(motion, targets, foot_lock)
+        motion = _warp(motion, targets, foot_lock, trunk, calm)
     return motion
 
 
-def _warp(motion: Motion, targets: Targets, hold_feet: bool) -> Motion:
+def _warp(motion: Motion, targets: Targets, hold_feet: bool, trunk: float, calm: float) -> Motion:
     frames = np.flatnonzero(targets.mask.any(axis=(1, 2)))
     if len(frames) == 0:
         return motion
@@ -92,14 +103,16 @@ def _warp(motion: Motion, targets: Targets, hold_feet: bool) -> Motion:
         weights[:, feet] = np.where(planted, FOOT_WISH, weights[:, feet])
     solved, solved_root = rotations[frames], root[frames]
     for i, frame in enumerate(frames):
-        if frame in targets.poses:
-            pose = targets.poses[frame]
+        if int(frame) in targets.poses:
+            pose = targets.poses[int(frame)]
             sign = np.where(np.sum(pose * solved[i], axis=-1, keepdims=True) < 0, -1.0, 1.0)
             solved[i], solved_root[i] = pose * sign, targets.positions[frame, 0]
-    solved, solved_root = reach(solved, solved_root, wanted, weights)
+    solved, solved_root = reach(solved, solved_root, wanted, weights, trunk)
     turns = quat.to_axis_angle(quat.multiply(solved, quat.conjugate(rotations[frames])))
     changes = np.concatenate([turns.reshape(len(frames), -1), solved_root - root[frames]], axis=-1)
     spread = _spread(changes, frames, motion.n_frames, max(round(FADE_SECONDS * motion.fps), 1))
+    if calm:
+        spread = gaussian_filter(spread, calm)
     turned = quat.from_axis_angle(spread[:, :-3].reshape(motion.n_frames, skeleton.N_JOINTS, 3))
     return Motion.from_rotations(
         quat.multiply(turned, rotations),

@@ -91,7 +91,7 @@ def hints_of(motion: Motion, joints: str, density: float, random: np.random.Gene
     frames = np.sort(hinted_frames(motion.n_frames, density, random))
     return Controls(
         tuple(
-            JointControl(joint, frames / motion.fps, motion.joints[frames, joint])
+            JointControl(joint, (frames / motion.fps).tolist(), motion.joints[frames, joint])
             for joint in JOINT_SETS[joints]
         )
     )

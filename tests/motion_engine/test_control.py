@@ -163,8 +163,8 @@ def test_projection_is_local_in_time():
     motion = walk()
     controls = Controls((JointControl("right_wrist", [2.0], [motion.joints[40, 21] + [0.0, 0.2, 0.1]]),))
     result = refine(motion, controls.targets(N, FPS), foot_lock=False)
-    assert np.abs(result.joints[:25] - motion.joints[:25]).max() < 1e-4
-    assert np.abs(result.joints[56:] - motion.joints[56:]).max() < 1e-4
+    for part in (slice(None, 25), slice(56, None)):
+        assert np.abs(result.joints[part] - motion.joints[part]).max() < 0.002
 
 
 def test_unreachable_targets_are_approached_without_nonsense():
