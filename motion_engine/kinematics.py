@@ -183,8 +183,9 @@ def _arm(body: Array, speed: Array, fps: float, side: str) -> Arm:
         start=float(height[:end].mean()),
         end=float(height[-end:].mean()),
         raises=sum(bool(height[i] > -0.12) for i in peaks),
-        waves=_waves(reach, raised, fps),
+        waves=max(_waves(reach, raised, fps), _arcs(height, peaks, fps)),
         punches=_punches(reach, speed, fps),
+        reach=float(np.hypot(np.maximum(forward, 0.0), reach[:, 0])[abs(height) < 0.35].max(initial=0.0)),
         forward=float(forward.max()),
         outward=float(outward.max()),
         backward=float(-forward.min()),
@@ -206,14 +207,25 @@ def _waves(reach: Array, raised: Mask, fps: float) -> int:
     return count
 
 
+def _arcs(height: Array, peaks: list[int], fps: float) -> int:
+    """Wide waves, from the side of the body to over the shoulder, one within two seconds of the other."""
+    tops = np.array([i for i in peaks if height[i] > 0.05])
+    if len(tops) < 2:
+        return 0
+    near = np.diff(tops) < 2.0 * fps
+    return int((np.append(near, False) | np.insert(near, 0, False)).sum())
+
+
 def _punches(reach: Array, speed: Array, fps: float) -> int:
-    forward, before = reach[:, 2], _frames(0.3, fps)
+    # away from the body on any side but the back: who fights stands turned
+    away = np.where(reach[:, 2] > -0.1, np.hypot(reach[:, 0], reach[:, 2]), 0.0)
+    before = _frames(0.3, fps)
     stretched = np.linalg.norm(reach, axis=-1) / _ARM_LENGTH
-    peaks, _ = extrema(forward, 0.18)
+    peaks, _ = extrema(away, 0.18)
     return sum(
         bool(
             stretched[i] > 0.72
-            and forward[i] > 0.3
+            and away[i] > 0.32
             and abs(reach[i, 1]) < 0.3
             and speed[max(i - before, 0) : i + 1].max() > 2.0
         )

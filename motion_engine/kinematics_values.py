@@ -81,9 +81,10 @@ class Arm:
 
     ``above_shoulder``, ``above_head``: seconds; ``highest``, ``median``: heights; ``start``, ``end``: heights of the
     first and last fifth of a second; ``raises``: times it is lifted by 0.35 m to shoulder height or over;
-    ``waves``: swings back and forth of a raised hand; ``punches``: quick stretches forward at chest or head height;
-    ``forward``, ``outward``, ``backward``: furthest reach from the shoulder; ``top_speed``: relative to the pelvis;
-    ``energy``: root mean square of the same.
+    ``waves``: swings back and forth of a raised hand, or wide ones from the side of the body to over the shoulder;
+    ``punches``: quick stretches at chest or head height; ``reach``: furthest level reach at those heights, not to the
+    back; ``forward``, ``outward``, ``backward``: furthest reach from the shoulder; ``top_speed``: relative to the
+    pelvis; ``energy``: root mean square of the same.
     """
 
     above_shoulder: float
@@ -95,6 +96,7 @@ class Arm:
     raises: int
     waves: int
     punches: int
+    reach: float
     forward: float
     outward: float
     backward: float

@@ -112,6 +112,27 @@ def _control_scores(arguments: argparse.Namespace) -> None:
             file.write((json.dumps(rows, indent=1) + "\n").encode("utf-8"))
 
 
+def _prompts(arguments: argparse.Namespace) -> None:
+    from training.prompt_suite import load_suite, score_suite
+    from training.prompt_suite_check import check_suite, fairness_table
+
+    suite = load_suite()
+    if arguments.check:
+        print(fairness_table(check_suite(suite, MotionSet.load(arguments.check))))
+        return
+    from motion_engine.engine import Engine
+    from training.prompt_suite_report import write_suite
+
+    engine = Engine.load(arguments.bundle, threads=arguments.threads)
+    result = score_suite(
+        engine, arguments.seeds, arguments.sampler, arguments.steps, suite, keep_motions=arguments.sheets
+    )
+    print(result.markdown())
+    if arguments.out:
+        write_suite(result, arguments.out)
+        print(arguments.out)
+
+
 def _text_encoder(arguments: argparse.Namespace) -> None:
     from training.export.text_encoder import export_text_encoder
 
@@ -188,6 +209,19 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--steps", type=int, default=None)
     sub.add_argument("--guidance", type=float, default=None)
     sub.add_argument("--out", type=Path, required=True, help="folder for the pictures")
+
+    sub = command("prompts", _prompts, "Score a bundle on the public prompt suite.")
+    sub.add_argument("--bundle", default=None, help="name or folder")
+    sub.add_argument("--seeds", type=int, default=5, help="takes a prompt")
+    sub.add_argument("--sampler", default=None)
+    sub.add_argument("--steps", type=int, default=None)
+    sub.add_argument("--threads", type=int, default=None)
+    sub.add_argument("--sheets", action="store_true", help="draw the prompts that fail, into --out")
+    sub.add_argument("--out", type=Path, help="folder for suite.json, suite.md and the pictures")
+    sub.add_argument(
+        "--check", type=Path, metavar="SET",
+        help="check the expectations on real windows instead: what `import` wrote",
+    )  # fmt: skip
 
     sub = command("text-encoder", _text_encoder, "Export all-MiniLM-L6-v2 for the engine.")
     sub.add_argument("--out", type=Path, default=Path("assets/text_encoders/all-MiniLM-L6-v2"))
