@@ -226,9 +226,9 @@ class _Raster:
         steps = np.linalg.norm(np.diff(positions, axis=0) * axes, axis=-1)
         fast = np.flatnonzero(steps > MAX_SPEED * np.maximum(gaps, 1.0 / self.fps))
         if len(fast):
-            i = int(fast[0])
+            at = int(fast[0])
             raise _wrong(
-                f"{name} would have to move {steps[i]:.2f} m from {times[i]:g} s to {times[i + 1]:g} s; "
+                f"{name} would have to move {steps[at]:.2f} m from {times[at]:g} s to {times[at + 1]:g} s; "
                 f"{MAX_SPEED:g} m/s is the most."
             )
         taken = self.mask[:, joint].copy()

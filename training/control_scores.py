@@ -102,7 +102,7 @@ def errors_of(motions: Sequence[Motion], targets: Sequence[Targets]) -> dict[str
     errors = control_errors(
         [motion.joints for motion in motions],
         [wanted.positions for wanted in targets],
-        [wanted.mask.any(axis=-1) for wanted in targets],
+        [np.asarray(wanted.mask.any(axis=-1)) for wanted in targets],
     )
     skate = float(np.mean([quality(motion)["foot_skate"] for motion in motions]))
     found = {"average": errors.average, "foot_skate": skate}
