@@ -285,7 +285,7 @@ class TestRefused:
 
     def test_a_checkpoint_of_another_recipe(self, small, dataset, tmp_path, text_encoders):
         recipe(small, dataset, tmp_path / "run", epochs=1, text_encoder=text_encoders["t5"])
-        with pytest.raises(ValueError, match="another network.*width 32 there, 256 here"):
+        with pytest.raises(ValueError, match=r"another network.*width 32 there, 256 here"):
             self.run("humanml3d_motionlcm_v2", dataset, tmp_path, text_encoders)
 
     def test_a_bundle_of_kit(self, tmp_path, text_encoders):
@@ -296,6 +296,9 @@ class TestRefused:
         (tmp_path / "bad.toml").write_text('extends = "humanml3d_mld_v2"\n[vae]\nbach = 3\n')
         with pytest.raises(ValueError, match=r"\[vae\].*bach"):
             PaperConfig.read(tmp_path / "bad.toml")
+        (tmp_path / "narrow.toml").write_text('extends = "humanml3d_mld_v1"\n[networks]\nwidth = 64\n')
+        with pytest.raises(ValueError, match="channels = 64"):
+            PaperConfig.read(tmp_path / "narrow.toml")
         with pytest.raises(ValueError, match="humanml3d_mld_v1"):
             PaperConfig.read("no-such-recipe")
         with pytest.raises(ValueError, match="no recipe of a paper"):

@@ -55,6 +55,11 @@ class NetworksSection:
     text_width: int
     text_encoder: Literal["t5", "clip"]
 
+    def __post_init__(self) -> None:
+        if (self.version == "v1") != (self.channels == self.width):
+            rule = f"channels = {self.width}" if self.version == "v1" else f"channels other than {self.width}"
+            raise ValueError(f"Networks of {self.version} with width = {self.width} have {rule}.")
+
     @property
     def stack(self) -> StackSizes:
         """The transformer that all share."""
