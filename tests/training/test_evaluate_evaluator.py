@@ -26,21 +26,21 @@ def one_thread():
 
 @pytest.fixture(scope="module")
 def motion_set():
-    return small_set()
+    return small_set(takes=2)
 
 
 @pytest.fixture(scope="module")
 def folder(motion_set, tmp_path_factory):
     folder = tmp_path_factory.mktemp("evaluator")
     config = EvaluatorConfig(ENCODER, width=48, embedding=32, dropout=0.05)
-    train_evaluator.train_evaluator(motion_set, folder, config, steps=240, batch=32)
+    train_evaluator.train_evaluator(motion_set, folder, config, steps=160, batch=32)
     return folder
 
 
 def test_it_finds_the_motion_of_an_unseen_clip(folder):
-    """Chance is 3 in 32."""
+    """Chance is 3 in 32, and 1 in 32 at the first place."""
     scores = OwnEvaluator.load(folder).scores["test"]
-    assert scores["r3"] > 0.6 and scores["r1"] > 0.25
+    assert scores["r3"] > 0.3 and scores["r1"] > 0.1
 
 
 def test_an_embedding_does_not_depend_on_the_batch(folder, motion_set):
@@ -78,7 +78,7 @@ def test_only_the_chosen_features_are_looked_at(motion_set, tmp_path):
 def test_a_finished_evaluator_is_not_trained_again(folder, motion_set):
     before = (folder / "evaluator.pt").read_bytes()
     config = OwnEvaluator.load(folder).config
-    train_evaluator.train_evaluator(motion_set, folder, config, steps=240, batch=32)
+    train_evaluator.train_evaluator(motion_set, folder, config, steps=160, batch=32)
     assert (folder / "evaluator.pt").read_bytes() == before
 
 

@@ -42,9 +42,15 @@ def run(monkeypatch, folder, *words):
     return main()
 
 
-def test_the_page(ready, monkeypatch, capsys):
-    assert run(monkeypatch, ready) == 0
-    out = ready / "out"
+@pytest.fixture(scope="module")
+def out(ready):
+    """Folder of a finished report."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        assert run(monkeypatch, ready) == 0
+    return ready / "out"
+
+
+def test_the_page(ready, out, monkeypatch, capsys):
     page = (out / "report.md").read_text()
     for text in (
         "| real |", "| MLD, 11 steps |", "| MotionLCM, 1 step |", "| MotionLCM, 4 steps |", "without clean-up",
@@ -71,16 +77,15 @@ def test_the_page(ready, monkeypatch, capsys):
     assert table.count("random 0.0.1") == 2 and "R over real" in table
 
 
-def test_what_was_made_is_used_again(ready, monkeypatch):
-    assert run(monkeypatch, ready) == 0
-    first = json.loads((ready / "out" / "report.json").read_text())
+def test_what_was_made_is_used_again(ready, out, monkeypatch):
+    first = json.loads((out / "report.json").read_text())
 
     def never(*_, **__):
         raise AssertionError("it generated again")
 
     monkeypatch.setattr(Engine, "generate", never)
     assert run(monkeypatch, ready) == 0
-    assert json.loads((ready / "out" / "report.json").read_text())["evaluators"] == first["evaluators"]
+    assert json.loads((out / "report.json").read_text())["evaluators"] == first["evaluators"]
 
 
 def test_mistakes_are_named(ready, monkeypatch, capsys):

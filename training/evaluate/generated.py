@@ -182,14 +182,21 @@ def reconstructed(bundle: Bundle, run: Path, motions: Sequence[Motion]) -> list[
     FileNotFoundError, ValueError
         If the run folder does not hold this bundle's VAE: a bundle carries the decoder only.
     """
+    for name in ("vae.pt", "normaliser.npz"):
+        if not (run / name).exists():
+            raise FileNotFoundError(
+                f"the folder {run.name} holds no {name}, and a bundle carries the decoder only."
+            )
     try:
         vae = MotionVAE(VAEConfig(**bundle.manifest["networks"]["vae"]))
         load_average(vae, run / "vae.pt")
     except (KeyError, TypeError, RuntimeError) as error:
-        raise ValueError(f"The VAE in {run} is not the one of the bundle {bundle.name}: {error}") from error
+        raise ValueError(
+            f"the VAE in {run.name} is not the one of the bundle {bundle.name}: {error}"
+        ) from error
     normaliser = Normaliser.load(run / "normaliser.npz")
     if not np.allclose(normaliser.mean, bundle.stats["mean"], atol=1e-4):
-        raise ValueError(f"The statistics in {run} are not those of the bundle {bundle.name}.")
+        raise ValueError(f"the statistics in {run.name} are not those of the bundle {bundle.name}.")
     found = []
     for motion in tqdm(motions, desc="VAE", mininterval=2):
         rows = features.encode(motion)
