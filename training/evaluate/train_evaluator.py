@@ -36,7 +36,7 @@ from training.text import CaptionFeatures
 
 Array = NDArray[np.floating]
 
-STEPS = 3000
+STEPS = 2000
 BATCH = 96
 LEARNING_RATE = 6e-4
 TEMPERATURE = 0.08
