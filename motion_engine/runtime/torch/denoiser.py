@@ -66,7 +66,19 @@ class Attention(nn.Module):
             for part in (self.query(x), *self.key_value(context).chunk(2, dim=-1))
         )
         bias = None if mask is None else mask[:, None, None, :]
-        return self.out(F.scaled_dot_product_attention(q, k, v, bias).transpose(1, 2).flatten(-2))
+        if x.device.type == "cpu":
+            found = _attend(q, k, v, bias)
+        else:
+            found = F.scaled_dot_product_attention(q, k, v, bias)
+        return self.out(found.transpose(1, 2).flatten(-2))
+
+
+def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+    """Attention written out: the fused kernel's backward pass is slow on CPUs for sequences this short."""
+    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -torch.inf)
+    return scores.softmax(dim=-1).to(v.dtype) @ v
 
 
 class Layer(nn.Module):
