@@ -184,6 +184,7 @@ class OwnEvaluator:
         self.scores = scores or {}
         self.name = f"own, {FEATURES[config.features].stop} features"
         self._cache = cache
+        self._asked: set[str] = set()
 
     @classmethod
     def load(cls, folder: Path) -> OwnEvaluator:
@@ -234,7 +235,8 @@ class OwnEvaluator:
     @torch.no_grad()
     def embed_texts(self, captions: Sequence[str]) -> Array:
         """Embeddings (N, D) float32."""
-        known = CaptionFeatures(captions, self.config.text_encoder, self._cache)
+        self._asked.update(captions)  # the cache keeps what it is asked for, so it is asked for everything
+        known = CaptionFeatures(self._asked, self.config.text_encoder, self._cache)
         out = [
             self.network.text(*known.batch(list(captions[start : start + 64])))
             for start in range(0, len(captions), 64)
