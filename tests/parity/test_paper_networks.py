@@ -13,6 +13,7 @@ pytest.importorskip("torch", reason="the papers' networks need torch")
 import torch
 from official import Golden, close, formula_tensor, layout
 
+from motion_engine.runtime.torch.denoiser import guidance_embedding, sinusoid
 from motion_engine.runtime.torch.paper.control import (
     ControlNet,
     ControlSizes,
@@ -111,6 +112,11 @@ def test_denoiser_at_all_times_and_guidance_scales(golden, denoiser):
         weights = [None if scale is None else (scale - 1).expand(len(sample)) for scale in scales]
         rows.append(torch.stack([denoiser(sample, time, text, w) for w in weights]))
     golden.check("denoiser", torch.stack(rows))
+
+
+def test_embeddings_of_time_and_guidance(golden):
+    golden.check("time_sinusoid", sinusoid(golden.inputs["timesteps"], 56))
+    golden.check("w_embedding_dim256", guidance_embedding(golden.inputs["guidance_scales"] - 1))
 
 
 @torch.no_grad()
