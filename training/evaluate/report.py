@@ -190,7 +190,8 @@ def examine(
         default.name: length_effects(made[default.name][0].motions),
     }
     if sizes.control and "control" in bundle.manifest["tasks"]:
-        findings.control_rows = control_scores(engine, motion_set, "test", sizes.control)
+        same = MotionSet(motion_set.motions, held_out.windows, motion_set.fps)
+        findings.control_rows = control_scores(engine, same, "test", sizes.control)
         findings.control_table = control_table(findings.control_rows)
         findings.control_precision = precision_under_control(engine, held_out, evaluators, PRECISION_WINDOWS)
     findings.suite = _suite(engine, default, sizes.suite_seeds, findings.notes)
