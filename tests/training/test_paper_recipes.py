@@ -140,7 +140,7 @@ def test_the_networks_have_the_published_number_of_parameters(name, vae, teacher
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_every_number_names_its_section(name):
+def test_every_number_names_its_paper(name):
     for line in (CONFIGS / f"{name}.toml").read_text().splitlines():
         setting = re.match(r"\w+ = ([\d.e-]+|\[[\d., ]+\]|true|false)\s*(.*)", line)
         if setting:

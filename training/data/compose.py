@@ -185,9 +185,9 @@ def _best_seam(
     for index, (part, motion) in enumerate(others):
         starts = _poses(motion)[: max(int(motion.n_frames * SEAM_SEARCH), 1) if part.cyclic else 3]
         distance = np.linalg.norm(poses[max(earliest, 8) :, None] - starts[None], axis=-1)
-        end, start = np.unravel_index(int(distance.argmin()), distance.shape)
+        end, start = divmod(int(distance.argmin()), distance.shape[1])
         if distance[end, start] < best[0]:
-            best = (float(distance[end, start]), index, int(end) + max(earliest, 8), int(start))
+            best = (float(distance[end, start]), index, end + max(earliest, 8), start)
     _, index, end, start = best
     part, motion = others[index]
     fps = motion.fps
