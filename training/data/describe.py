@@ -27,13 +27,17 @@ TIMES = {1: "once", 2: "twice"}
 
 _NO_WALK = re.compile(
     r"\b(climb|ladder|stair|skip|hop|leap|jump|danc|salsa|ballet|crawl|cartwheel|flip|somersault|roll|swim|ski|rid(e|i)"
-    r"|playground|balanc|march|tiptoe|lung|kick|punch|box(es|ing)?\b|sword|fight|crouch|squat|kneel|spin|pirouette"
+    r"|playground|balanc|march|tiptoe|lung|kick|punch|box(es|ing)?\b|throw|pitch|sword|fight|crouch|squat|kneel|spin|pirouette"
     r"|stumbl|slip|fall|trip|gallop|animal|bird|monkey|chicken|sneak|creep|mime|imitat|shuffl|slid"
     r"|swing(s|ing)? (on|from)|push|pull|drag|vault|hurdle|limp|hobbl|stagger|drunk|platform|uphill|downhill|down from)"
 )
 _RUN = re.compile(r"\b(run|runs|running|jog|jogs|jogging|sprint\w*|dash\w*|rac(es|ing))\b")
 _WALK = re.compile(r"\b(walk|stroll|wander)")
 _PUNCH = re.compile(r"\bpunch|\bbox(es|ing)\b|\bjabs?\b|\bhooks?\b|\buppercut")
+_SERIES = re.compile(
+    r"alternat|left and|right and|both|series|combination|punches (the|quick|forward)|\b(\w+ )?punches$"
+    r"|throws (\w+ )*punches|box(es|ing)|\bair\b|kata|karate|danc"
+)
 _DOWN = re.compile(
     r"\b(down|off) (from|of)\b|jumps (down|off)|climb|stair|sits? high|hangs?|swings? (on|from)"
 )
@@ -204,6 +208,11 @@ def _arms(m: Kinematics, text: str) -> list[Fact]:
     waving = re.search(r"\bwav|greet|hello|goodbye|\bbye", text)
     if waving and m.hands.both_above_shoulder > 0.8 and min(left.waves, right.waves) >= 2:
         facts.append(Fact("wave_both"))
+    throwing = re.search(
+        r"throws? (a ball|an object|something|it)\b|pitches|overhand", text
+    ) and not _PUNCH.search(text)
+    # a quick series outruns the frame rate: which hand and how many is sure for a single punch only
+    punching = _PUNCH.search(text) and not _SERIES.search(text)
     for side, arm, rest in (("left", left, right), ("right", right, left)):
         if not _agrees(text, side, parts):
             continue
@@ -211,22 +220,17 @@ def _arms(m: Kinematics, text: str) -> list[Fact]:
         alone = rest.highest < -0.15
         if waving and alone and arm.waves >= 2 and arm.above_shoulder > 0.5:
             facts.append(Fact("wave", words))
+        elif throwing:
+            if arm.top_speed > 2.5 and rest.top_speed < 0.7 * arm.top_speed:
+                facts.append(Fact("throw", words))
         elif alone and arm.above_head > 0.25 and _lifted(arm):
             facts.append(Fact("raise_high", words))
         elif alone and arm.above_shoulder > 0.3 and _lifted(arm):
             facts.append(Fact("raise", words))
         elif alone and arm.above_shoulder > 0.8 * m.duration:
             facts.append(Fact("held_up", words))
-        if _PUNCH.search(text) and arm.punches and not rest.punches:
-            count = _times(arm.punches)
-            facts.append(Fact("punch", (*words, ("times", count))) if count else Fact("punch_on", words))
-        if (
-            re.search(r"throw|pitch|toss|hurl", text)
-            and not _PUNCH.search(text)
-            and arm.top_speed > 4.0
-            and rest.top_speed < 3.0
-        ):
-            facts.append(Fact("throw", words))
+        if punching and arm.punches == 1 and not rest.punches:
+            facts.append(Fact("punch", words))
     if _PUNCH.search(text) and left.punches >= 2 and right.punches >= 2:
         facts.append(Fact("punch_both"))
     if not waving and m.hands.both_above_head > 0.25 and _lifted(left) and _lifted(right):
@@ -296,7 +300,7 @@ def _body(m: Kinematics, text: str) -> list[Fact]:
         if air.height > 0.35 and air.rise > 0.3:
             facts.append(Fact("jump_high"))
     seated = re.search(r"\b(sit|sits|sitting|seat|stool|chair)\b", text)
-    squats = re.search(r"\bsquat|\bcrouch|knee bend", text) and m.travel.path < 1.0
+    squats = re.search(r"\bsquat|\bcrouch|knee bend", text) and m.travel.path < 1.0 and "lung" not in text
     if pelvis.start > 0.9 and pelvis.end < 0.72 and air.jumps == 0:
         facts.append(Fact("sit_down" if seated else "crouch_down" if squats else "lower"))
     elif pelvis.start < 0.72 and pelvis.end > 0.9 and air.jumps == 0:

@@ -68,7 +68,7 @@ PHRASES: dict[str, tuple[str, ...]] = {
     ),
     "wave_both": (
         "waves with both hands", "waves both arms in the air", "holds up both hands and waves them",
-        "greets someone with both hands", "swings both raised arms",
+        "swings both raised arms", "waves with both arms held up",
     ),
     "raise": (
         "raises the {side} hand", "lifts the {side} arm", "raises the {side} arm", "puts up the {side} hand",
@@ -90,10 +90,9 @@ PHRASES: dict[str, tuple[str, ...]] = {
         "stretches both arms up high", "throws up both arms",
     ),
     "punch": (
-        "punches {times} with the {side} hand", "throws a punch with the {side} fist {times}",
-        "strikes forward {times} with the {side} fist",
+        "punches with the {side} hand", "throws a punch with the {side} fist", "strikes with the {side} fist",
+        "punches once with the {side} hand",
     ),
-    "punch_on": ("punches again and again with the {side} hand", "keeps punching with the {side} fist"),
     "punch_both": (
         "punches with both hands in turn", "throws punches with the left and the right fist",
         "punches left and right", "boxes with both fists",
