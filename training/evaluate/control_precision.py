@@ -9,6 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from motion_engine.engine import MAX_PROMPT, Engine, GenerateRequest
+from motion_engine.motion import Motion
 from training.control_scores import hints_of
 from training.evaluate import metrics
 from training.evaluate.held_out import HeldOut
@@ -37,7 +38,8 @@ def precision_under_control(
     except ValueError:
         return {}
     kinds = [(name, density) for density in DENSITIES for name in JOINT_SETS]
-    free, bound = [], []
+    free: list[Motion] = []
+    bound: list[Motion] = []
     for number, i in enumerate(tqdm(picked, desc="prompts under control", mininterval=2)):
         motion = held_out.motions[i]
         controls = hints_of(motion, *kinds[number % len(kinds)], np.random.default_rng(number))
