@@ -269,9 +269,10 @@ def _leg(joints: Array, body: Array, speed: Array, clearance: Array, fps: float,
             quick = speed[near].max() > 2.5
             kicks += quick
             raises += not quick and length[i] > 0.9
-    steps = _steps(joints[:, [ankle, toe]], clearance, fps)
+    steps, cut = _steps(joints[:, [ankle, toe]], clearance, fps)
     return Leg(
         steps=len(steps),
+        cut_steps=cut,
         first_step=steps[0] / fps if steps else float("inf"),
         knee=float(knee_height[upright].max(initial=-0.4)),
         knee_raises=sum(bool(knee_height[i] > -0.2 and upright[i]) for i in knee_peaks),
@@ -283,8 +284,8 @@ def _leg(joints: Array, body: Array, speed: Array, clearance: Array, fps: float,
     )
 
 
-def _steps(foot: Array, clearance: Array, fps: float) -> list[int]:
-    """Frames at which the foot, ankle and toe (T, 2, 3), leaves for a step.
+def _steps(foot: Array, clearance: Array, fps: float) -> tuple[list[int], int]:
+    """Frames at which the foot, ankle and toe (T, 2, 3), leaves for a step; how many of them the clip cuts.
 
     A step that the clip begins or ends in counts where the foot moves by half a step within it.
     """
@@ -293,16 +294,18 @@ def _steps(foot: Array, clearance: Array, fps: float) -> list[int]:
     stands = spans((clearance < 0.06) & (pace < 0.7))
     last = len(level) - 1
     swings = [(left - 1, landed, 0.12) for (_, left), (landed, _) in pairwise(stands)]
+    whole = len(swings)
     if stands and stands[0][0] > 0:
-        swings.insert(0, (0, stands[0][0], 0.25))
+        swings.append((0, stands[0][0], 0.25))
     if stands and stands[-1][1] <= last:
         swings.append((stands[-1][1] - 1, last, 0.25))
-    steps = []
-    for left, landed, least in swings:
+    steps, cut = [], 0
+    for i, (left, landed, least) in enumerate(swings):
         moved = np.linalg.norm(level[landed].mean(axis=0) - level[left].mean(axis=0))
         if moved > least and landed - left < 2.0 * fps:
             steps.append(left)
-    return steps
+            cut += i >= whole
+    return sorted(steps), cut
 
 
 def _trunk(body: Array, fps: float) -> Trunk:

@@ -108,14 +108,16 @@ class Arm:
 class Leg:
     """One leg.
 
-    ``steps``: swings that set the foot down elsewhere; ``first_step``: second at which the first of them starts
-    (infinite without any); ``knee``: highest knee against its hip (standing: -0.38, thigh level: 0);
-    ``knee_raises``: times the knee comes up over -0.2; ``foot``: highest ankle over its standing height;
-    ``kicks``: quick swings of the foot up, away from the body; ``raises``: slow ones with a straight leg;
-    ``on_knee``: seconds with the knee on the floor; ``aside``: furthest ankle outward of the hip.
+    ``steps``: swings that set the foot down elsewhere; ``cut_steps``: those of them that the clip begins or
+    ends in; ``first_step``: second at which the first of them starts (infinite without any); ``knee``: highest
+    knee against its hip (standing: -0.38, thigh level: 0); ``knee_raises``: times the knee comes up over -0.2;
+    ``foot``: highest ankle over its standing height; ``kicks``: quick swings of the foot up, away from the
+    body; ``raises``: slow ones with a straight leg; ``on_knee``: seconds with the knee on the floor; ``aside``:
+    furthest ankle outward of the hip.
     """
 
     steps: int
+    cut_steps: int
     first_step: float
     knee: float
     knee_raises: int

@@ -34,6 +34,9 @@ _NO_WALK = re.compile(
 _RUN = re.compile(r"\b(run|runs|running|jog|jogs|jogging|sprint\w*|dash\w*|rac(es|ing))\b")
 _WALK = re.compile(r"\b(walk|stroll|wander)")
 _PUNCH = re.compile(r"\bpunch|\bbox(es|ing)\b|\bjabs?\b|\bhooks?\b|\buppercut")
+_COUNTED = re.compile(
+    r"\b(one|two|three|four|five|six|seven|eight|nine|ten|\w+ dozen) (\w+,? ){0,3}(steps|strides)"
+)
 _SERIES = re.compile(
     r"alternat|left and|right and|both|series|combination|punches (the|quick|forward)|\b(\w+ )?punches$"
     r"|throws (\w+ )*punches|box(es|ing)|\bair\b|kata|karate|danc"
@@ -146,7 +149,8 @@ def _going(m: Kinematics, text: str) -> list[Fact]:
         slow, brisk = t.moving_speed < 0.72 and t.moving > 0.6, t.moving_speed > 1.55
         facts = [Fact("walk_slow" if slow else "walk_fast" if brisk else "walk")]
     # a stride that is no stride means that a step was missed or counted twice
-    if 2 <= m.steps <= 8 and t.moving > 0.3 and 0.35 < t.path / m.steps < 0.9:
+    counted = m.left_leg.cut_steps + m.right_leg.cut_steps == 0 and not _COUNTED.search(text)
+    if counted and 2 <= m.steps <= 8 and t.moving > 0.3 and 0.35 < t.path / m.steps < 0.9:
         words = [("count", NUMBERS[m.steps]), *side]
         facts.append(Fact("steps", tuple(words)))
     return facts
