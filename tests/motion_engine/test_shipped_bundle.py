@@ -73,6 +73,12 @@ def test_running_is_faster_than_walking(takes):
     assert speed(takes("a person runs")) > 1.3 * speed(takes("a person walks forward"))
 
 
+def test_two_things_at_once(takes):
+    motions = takes("a person walks forward and waves with the right hand")
+    assert in_most(motion.root[-1, 2] > 1.0 for motion in motions)
+    assert in_most((wrist_over_shoulder(motion, "right") > 0).mean() > 0.4 for motion in motions)
+
+
 @pytest.mark.parametrize(("side", "other"), [("right", "left"), ("left", "right")])
 def test_waving_swings_the_right_wrist_above_the_shoulder(takes, side, other):
     motions = takes(f"someone waves with the {side} hand")
