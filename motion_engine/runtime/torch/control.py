@@ -25,6 +25,7 @@ from motion_engine.runtime.torch.denoiser import (
     Denoiser,
     DenoiserConfig,
     Layer,
+    length_and_sentence,
     sinusoid,
 )
 from motion_engine.runtime.torch.vae import ResidualBlock
@@ -100,10 +101,7 @@ class ControlNet(nn.Module):
         text_mask: Tensor | None = None,
     ) -> Tensor:
         """``hints`` (B, T, N_HINTS); masks as in `Denoiser`, True where latents (B, L) and tokens (B, S) are real."""
-        ones = torch.ones_like(latents[:, :, 0])
-        length = (ones if mask is None else ones * mask).sum(dim=1)
-        words = torch.ones_like(text[:, :, :1]) if text_mask is None else text_mask[..., None].to(text)
-        sentence = (text * words).sum(dim=1) / words.sum(dim=1)
+        length, sentence = length_and_sentence(latents, text, mask, text_mask)
         condition = (
             self.time(sinusoid(time, TIME_WIDTH))
             + self.length(sinusoid(length, TIME_WIDTH))

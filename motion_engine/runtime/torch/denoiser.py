@@ -113,6 +113,16 @@ class Layer(nn.Module):
         return x + gate2 * self.dropout(self.feed_forward(y))
 
 
+def length_and_sentence(
+    latents: Tensor, text: Tensor, mask: Tensor | None, text_mask: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Real latents a clip (B,) and the mean of the real tokens (B, text width)."""
+    ones = torch.ones_like(latents[:, :, 0])
+    words = torch.ones_like(text[:, :, :1]) if text_mask is None else text_mask[..., None].to(text)
+    length = (ones if mask is None else ones * mask).sum(dim=1)
+    return length, (text * words).sum(dim=1) / words.sum(dim=1)
+
+
 class Denoiser(nn.Module):
     """Predicts from noisy latents (B, L, C), time step (B,) and text features (B, S, text width).
 
@@ -153,10 +163,7 @@ class Denoiser(nn.Module):
         text_mask: Tensor | None = None,
     ) -> Tensor:
         """Prediction (B, L, C); ``mask`` (B, L) and ``text_mask`` (B, S) are True where latents and tokens are real."""
-        ones = torch.ones_like(latents[:, :, 0])
-        length = (ones if mask is None else ones * mask).sum(dim=1)
-        words = torch.ones_like(text[:, :, :1]) if text_mask is None else text_mask[..., None].to(text)
-        sentence = (text * words).sum(dim=1) / words.sum(dim=1)
+        length, sentence = length_and_sentence(latents, text, mask, text_mask)
 
         step = sinusoid(time, TIME_WIDTH)
         if self.guidance is not None:
