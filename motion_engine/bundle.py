@@ -92,6 +92,11 @@ class Bundle:
         """Whether it has a control network of the kind that `motion_engine.control_sampling` runs."""
         return "control" in self.manifest["tasks"] and "control" in self.manifest.get("networks", {})
 
+    @property
+    def controls_frames(self) -> bool:
+        """Whether control goes on in decoded frames (`motion_engine.runtime.torch.frame_control`)."""
+        return self.can_control and "control_frames" in self.manifest["networks"]
+
     @cached_property
     def sha256(self) -> str:
         """Hash of the manifest, which holds the hashes of all files: names the weights exactly."""

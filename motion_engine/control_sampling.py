@@ -16,6 +16,9 @@ from motion_engine.samplers.schedule import ALPHA_BAR, Prediction, clean_and_noi
 
 Array = NDArray[np.floating]
 
+FRAME_ROUNDS = 2
+"""Corrections of the decoded frames."""
+
 LAST_ROUNDS = 2
 """Corrections in the last step: what the first one leaves is small, and the second one sees it."""
 
@@ -53,6 +56,29 @@ def controlled(
         return (latents - signal * clean) / sigma
 
     return network
+
+
+def corrected_frames(
+    rows: Array,
+    correct: Callable[[Array, Array], Array],
+    targets: Targets,
+    fps: float,
+    mean: Array,
+    std: Array,
+) -> Array:
+    """Features (B, T, 263) after the control network's second half, which brings single frames to their targets.
+
+    Parameters
+    ----------
+    correct : from normalised features (B, T, 263) and hints (B, T, N_HINTS) to a change of them.
+    mean, std : (263,) that normalise.
+    """
+    normalised = ((rows - mean) / std).astype(np.float32)
+    for _ in range(FRAME_ROUNDS):
+        joints = np.stack([features.decode(sample, fps).joints for sample in normalised * std + mean])
+        positions, mask = _on_frames(targets, joints.shape)
+        normalised = normalised + correct(normalised, hint_features(joints, positions, mask))
+    return normalised * std + mean
 
 
 def _on_frames(targets: Targets, shape: tuple[int, ...]) -> tuple[Array, NDArray[np.bool_]]:

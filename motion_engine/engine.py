@@ -15,8 +15,9 @@ from motion_engine import __version__, features
 from motion_engine import bundle as bundles
 from motion_engine.bundle import Bundle
 from motion_engine.cleanup import carry_by_feet, lock_feet, put_on_floor
+from motion_engine.control import Targets
 from motion_engine.control_refine import refine
-from motion_engine.control_sampling import controlled
+from motion_engine.control_sampling import controlled, corrected_frames
 from motion_engine.errors import Cancelled, EngineError
 from motion_engine.motion import Motion
 from motion_engine.quality import quality
@@ -154,8 +155,11 @@ class Engine:
             check()
             latents = self._sample(plan, seeds, text, empty, progress)
             rows = self._decode(latents, plan.frames)[:, : plan.frames]
+            width = self.bundle.manifest.get("smoothing", 0.0)
+            rows = np.stack([features.smooth(sample, width) for sample in rows])
+            if plan.targets is not None and self.bundle.controls_frames:
+                rows = self._correct_frames(rows, plan.targets)
             for seed, sample in zip(seeds, rows, strict=True):
-                sample = features.smooth(sample, self.bundle.manifest.get("smoothing", 0.0))
                 motion = features.decode(sample, self.bundle.fps, self.bundle.manifest["features"])
                 motion = _clean_up(motion, plan)
                 motion.provenance = self._provenance(plan, seed)
@@ -231,6 +235,13 @@ class Engine:
             lambda z, t, with_prompt: call(z, t, words[with_prompt]),
             noise(), plan.times, plan.guidance, manifest["prediction"], progress,
         )  # fmt: skip
+
+    def _correct_frames(self, rows: Array, targets: Targets) -> Array:
+        def correct(normalised: Array, hints: Array) -> Array:
+            return self._denoiser("control_frames")({"features": normalised, "hints": hints})[0]
+
+        stats = self.bundle.stats
+        return corrected_frames(rows, correct, targets, self.bundle.fps, stats["mean"], stats["std"])
 
     def _decode(self, latents: Array, frames: int) -> Array:
         stats = self.bundle.stats

@@ -36,9 +36,11 @@ class DataConfig:
     ----------
     fps, max_frames : rate, and longest clip in frames.
     sources : folders to import.
-    shares : how often a batch draws from each source, and from the composed clips ``joined`` and ``layered``.
+    shares : how often a batch draws from each source, and from the made clips ``joined``, ``layered``, ``repeated`` and
+        ``paced``.
     tempo_jitter : how much faster or slower clips are played, as a share of their tempo.
     joined, layered : how many clips are composed, one behind the other and arms on legs.
+    repeated, paced : how many clips repeat an act one to five times, or walk slowly or fast.
     """
 
     fps: float
@@ -48,6 +50,8 @@ class DataConfig:
     tempo_jitter: float
     joined: int
     layered: int
+    repeated: int
+    paced: int
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,17 @@ class ControlTraining:
 
 
 @dataclass(frozen=True)
+class FrameControlTraining:
+    """Control of decoded frames: steps, windows a batch, peak learning rate, channels, residual blocks."""
+
+    steps: int
+    batch: int
+    learning_rate: float
+    width: int
+    blocks: int
+
+
+@dataclass(frozen=True)
 class Config:
     """All settings of one bundle."""
 
@@ -108,6 +123,7 @@ class Config:
     lcm_training: LCMTraining
     presets: dict[str, dict[str, Any]] = field(default_factory=dict)
     control_training: ControlTraining | None = None
+    frame_control_training: FrameControlTraining | None = None
 
     @classmethod
     def read(cls, path: str | Path) -> Config:
@@ -135,8 +151,10 @@ class Config:
             "lcm_training": LCMTraining,
         }
         made: dict[str, Any] = {name: _section(path, name, kind, data) for name, kind in sections.items()}
-        if "control_training" in data:
-            made["control_training"] = _section(path, "control_training", ControlTraining, data)
+        optional = {"control_training": ControlTraining, "frame_control_training": FrameControlTraining}
+        for name, kind in optional.items():
+            if name in data:
+                made[name] = _section(path, name, kind, data)
         return cls(**made, presets=data.get("presets", {}))
 
 

@@ -15,10 +15,11 @@ from motion_engine.runtime.torch.vae import MotionVAE
 from training.config import Config
 from training.data.loader import BalancedSampler, Normaliser
 from training.data.motion_set import Item
+from training.data.sentences import holds_for_parts
 from training.text import CaptionFeatures
 
 CROP_SHARE = 0.3
-"""How often a window is cut shorter, so that a sentence is learned at several lengths."""
+"""How often a window is cut shorter, so that a sentence that allows it is learned at several lengths."""
 
 SHORTEST_CROP = 0.6
 BUCKET = 8
@@ -99,10 +100,10 @@ def batches(
             noise = random.standard_normal(window.mean.shape, dtype=np.float32)
             latents = window.mean + window.deviation * torch.from_numpy(noise)
             length = len(latents)
-            if random.random() < CROP_SHARE:
+            caption = "" if random.random() < caption_drop else str(random.choice(window.captions))
+            if random.random() < CROP_SHARE and holds_for_parts(caption):
                 length = max(2, round(length * random.uniform(SHORTEST_CROP, 1.0)))
             start = random.integers(0, len(latents) - length + 1)
-            caption = "" if random.random() < caption_drop else str(random.choice(window.captions))
             parts.append((latents[start : start + length], caption))
         parts.sort(key=lambda part: len(part[0]))
         for group in random.permutation(BUCKET)[skipped:]:

@@ -18,6 +18,7 @@ from training.export.bundle import add_scores, write_bundle
 from training.loop import is_finished
 from training.samples import held_out_quality
 from training.train_control import load_control, train_control
+from training.train_frame_control import load_frame_control, train_frame_control
 from training.train_lcm import load_lcm, train_lcm
 from training.train_mld import latent_data, load_mld, train_mld
 from training.train_vae import load_vae, report_reconstruction, train_vae
@@ -28,7 +29,8 @@ VAE_SCORES = "vae_scores.json"
 def train_stage(
     stage: str, config: Config, motion_set: MotionSet, run: Path, start_from: Path | None = None
 ) -> None:
-    """Train ``vae``, ``mld``, ``motionlcm`` or ``control`` in the folder ``run``; a finished stage is left as it is.
+    """Train ``vae``, ``mld``, ``motionlcm``, ``control`` or ``control_frames`` in the folder ``run``;
+    a finished stage is left as it is.
 
     Parameters
     ----------
@@ -39,6 +41,7 @@ def train_stage(
         "mld": config.mld_training.steps,
         "motionlcm": config.lcm_training.steps,
         "control": config.control_training.steps if config.control_training else 0,
+        "control_frames": config.frame_control_training.steps if config.frame_control_training else 0,
     }
     if not is_finished(run, stage, steps[stage]):
         if stage == "vae":
@@ -47,6 +50,8 @@ def train_stage(
             train_mld(config, latent_data(config, motion_set, run), run, start_from)
         elif stage == "control":
             train_control(config, motion_set, run)
+        elif stage == "control_frames":
+            train_frame_control(config, motion_set, run)
         else:
             train_lcm(config, latent_data(config, motion_set, run), run, start_from)
     scores_file = run / VAE_SCORES
@@ -72,6 +77,7 @@ def export_run(config: Config, motion_set: MotionSet, run: Path, out: Path, comm
         load_vae(config, run),
         {"motionlcm": load_lcm(config, run), "mld": load_mld(config, run)},
         control=load_control(config, run) if (run / "control.pt").exists() else None,
+        frame_control=load_frame_control(config, run) if (run / "control_frames.pt").exists() else None,
         data=manifest_of(motion_set),
         scores=scores,
         command=command,
@@ -93,9 +99,9 @@ def recipe(
         (run / "skipped.txt").write_text("\n".join(skipped), encoding="utf-8")
         motion_set.save(cached)
     motion_set = MotionSet.load(cached)
-    stages = (
-        ("vae", "mld", "motionlcm", "control") if config.control_training else ("vae", "mld", "motionlcm")
-    )
+    stages = ["vae", "mld", "motionlcm"]
+    stages += ["control"] if config.control_training else []
+    stages += ["control_frames"] if config.frame_control_training else []
     for stage in stages:
         train_stage(stage, config, motion_set, run, start_from)
     export_run(config, motion_set, run, out, command)

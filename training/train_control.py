@@ -113,12 +113,16 @@ class FrozenBase(nn.Module):
         output = output.float()
         return a.sqrt() * noisy - (1 - a).sqrt() * output
 
-    def joints(self, clean: Tensor) -> Tensor:
-        """Joints (B, T, 22, 3) in metres of clean latents."""
+    def rows(self, clean: Tensor) -> Tensor:
+        """Normalised features (B, T, 263) of clean latents."""
         with autocast(clean.device):
             rows = self.vae.decode(clean * self.latent_std + self.latent_mean)
+        return rows.float()
+
+    def joints(self, clean: Tensor) -> Tensor:
+        """Joints (B, T, 22, 3) in metres of clean latents."""
         # kinematics in single precision: half of it would cost centimetres over a path
-        return decoded_joints(rows.float() * self.std + self.mean)
+        return decoded_joints(self.rows(clean) * self.std + self.mean)
 
     def noised(self, clean: Tensor, time: Tensor) -> Tensor:
         """Clean latents with fresh noise of level ``time`` (B,)."""

@@ -31,6 +31,8 @@ sources = ["waves", "walks"]
 tempo_jitter = 0.1
 joined = 4
 layered = 4
+repeated = 4
+paced = 4
 
 [data.shares]
 waves = 0.5

@@ -16,7 +16,7 @@ from motion_engine.control import Controls, JointControl
 from motion_engine.engine import Engine, GenerateRequest
 from motion_engine.errors import EngineError
 from motion_engine.motion import Motion
-from training.config import ControlTraining
+from training.config import ControlTraining, FrameControlTraining
 from training.control_scores import control_scores, table
 from training.data.bvh_folder import import_folder
 from training.decoded_joints import decoded_joints
@@ -24,20 +24,25 @@ from training.export.random_bundle import write_random_bundle
 from training.random_hints import random_mask
 from training.recipe import export_run, train_stage
 from training.train_control import control_error, from_first_frame, make_control
+from training.train_frame_control import make_frame_control
 
 
 @pytest.fixture(scope="session")
 def controlled_config(config):
-    """The tiny configuration with a control stage."""
-    return replace(config, control_training=ControlTraining(12, 4, 1e-3, 16, 1))
+    """The tiny configuration with both control stages."""
+    return replace(
+        config,
+        control_training=ControlTraining(12, 4, 1e-3, 16, 1),
+        frame_control_training=FrameControlTraining(12, 4, 1e-3, 16, 2),
+    )
 
 
 @pytest.fixture(scope="session")
 def finished_run(controlled_config, mocap_folder, tmp_path_factory):
-    """A run with all four stages, and its set."""
+    """A run with all stages, and its set."""
     motion_set, _ = import_folder(mocap_folder, 20.0, ["waves", "walks"])
     run = tmp_path_factory.mktemp("run")
-    for stage in ("vae", "mld", "motionlcm", "control"):
+    for stage in ("vae", "mld", "motionlcm", "control", "control_frames"):
         train_stage(stage, controlled_config, motion_set, run)
     return motion_set, run
 
@@ -101,14 +106,25 @@ def test_stage_learns_logs_and_is_not_repeated(controlled_config, finished_run):
     assert (run / "control.pt").stat().st_mtime_ns == before
 
 
+def test_frames_learn_to_meet_their_hints(finished_run):
+    _, run = finished_run
+    state = torch.load(run / "control_frames.pt", map_location="cpu", weights_only=True)
+    assert state["step"] == 12
+    assert all(torch.isfinite(value).all() for value in state["ema"].values())
+    assert state["module"]["last.weight"].abs().max() > 0
+
+
 def test_configuration_without_the_section_says_so(config):
     with pytest.raises(ValueError, match="control_training"):
         make_control(config)
+    with pytest.raises(ValueError, match="frame_control_training"):
+        make_frame_control(config)
 
 
 def test_bundle_obeys_controls_and_both_backends_agree(bundle):
     manifest = json.loads((bundle / "manifest.json").read_text())
     assert manifest["tasks"] == ["text_to_motion", "control"]
+    assert {"control", "control_frames"} <= set(manifest["networks"])
     controls = Controls((JointControl("right_wrist", [0.5, 1.5], [[-0.3, 1.3, 0.3], [-0.3, 1.0, 0.3]]),))
     request = GenerateRequest("a person waves", duration=2.0, controls=controls)
     made = Engine.load(bundle, threads=1).generate(request)[0]

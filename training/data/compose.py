@@ -166,7 +166,7 @@ def _shortened(part: _Part, most: float, random: np.random.Generator) -> Motion:
     return motion.trim(start / motion.fps, (start + length) / motion.fps)
 
 
-def _poses(motion: Motion) -> Array:
+def poses_in_own_frame(motion: Motion) -> Array:
     """(T, 66) joints relative to the pelvis' place on the floor, turned to face +Z: what a seam should not change."""
     joints = motion.joints.astype(float)
     front = skeleton.facing(joints)
@@ -179,11 +179,13 @@ def _best_seam(
     first: _Part, first_motion: Motion, others: Sequence[tuple[_Part, Motion]]
 ) -> tuple[Motion, _Part, Motion]:
     """Cut of the first clip, second part and its cut with the smallest difference of the poses at the seam."""
-    poses = _poses(first_motion)
+    poses = poses_in_own_frame(first_motion)
     earliest = int(len(poses) * (1 - SEAM_SEARCH)) if first.cyclic else len(poses) - 3
     best: tuple[float, int, int, int] = (np.inf, 0, 0, 0)
     for index, (part, motion) in enumerate(others):
-        starts = _poses(motion)[: max(int(motion.n_frames * SEAM_SEARCH), 1) if part.cyclic else 3]
+        starts = poses_in_own_frame(motion)[
+            : max(int(motion.n_frames * SEAM_SEARCH), 1) if part.cyclic else 3
+        ]
         distance = np.linalg.norm(poses[max(earliest, 8) :, None] - starts[None], axis=-1)
         end, start = divmod(int(distance.argmin()), distance.shape[1])
         if distance[end, start] < best[0]:

@@ -146,7 +146,7 @@ def _going(m: Kinematics, text: str) -> list[Fact]:
     if direction == "backward":
         facts = [Fact("walk_backward")]
     else:
-        slow, brisk = t.moving_speed < 0.72 and t.moving > 0.6, t.moving_speed > 1.55
+        slow, brisk = t.moving_speed < 0.72 and t.moving > 0.6, t.moving_speed > 1.35
         facts = [Fact("walk_slow" if slow else "walk_fast" if brisk else "walk")]
     # a stride that is no stride means that a step was missed or counted twice
     counted = m.left_leg.cut_steps + m.right_leg.cut_steps == 0 and not _COUNTED.search(text)

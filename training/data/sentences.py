@@ -47,6 +47,17 @@ def split_subject(caption: str) -> tuple[str, str] | None:
     return subject, predicate
 
 
+_WHOLE = re.compile(
+    r"\b(then|and|times?|once|twice|one|two|three|four|five|six|seven|eight|turns?|around|degrees"
+    r"|sits?|stands? up|gets? up|starts?|stops?|begins?|before|after|while|again|rises?|down|away)\b"
+)
+
+
+def holds_for_parts(caption: str) -> bool:
+    """Whether a part of the clip still does what the caption says: not where it counts, turns, ends or comes after."""
+    return not _WHOLE.search(caption)
+
+
 def gerund(predicate: str) -> str:
     """ "waving the right hand" of "waves the right hand": the first verb, and those behind "and", as participles."""
     parts = re.split(r"( and )", predicate)

@@ -17,10 +17,12 @@ from torch import Tensor, nn
 
 from motion_engine.bundle import SCHEMA
 from motion_engine.control_hints import N_HINTS
+from motion_engine.features import N_FEATURES
 from motion_engine.formats.atomic import replacing
 from motion_engine.runtime.torch import onnx_graph
 from motion_engine.runtime.torch.control import ControlNet
 from motion_engine.runtime.torch.denoiser import Denoiser
+from motion_engine.runtime.torch.frame_control import FrameControl
 from motion_engine.runtime.torch.vae import MotionVAE
 from training.config import Config
 from training.data.loader import Normaliser
@@ -53,6 +55,7 @@ def write_bundle(
     denoisers: dict[str, Denoiser],
     *,
     control: ControlNet | None = None,
+    frame_control: FrameControl | None = None,
     prediction: str = "v",
     data: dict[str, Any] | None = None,
     scores: dict[str, Any] | None = None,
@@ -64,7 +67,7 @@ def write_bundle(
     ----------
     latent_stats : mean and standard deviation (C,) of the latents.
     denoisers : by sampler name, ``motionlcm`` and ``mld``; the first is the default.
-    control : network for the task ``control``, on top of ``motionlcm``.
+    control, frame_control : networks for the task ``control``, on top of ``motionlcm``, of latents and of frames.
     data, scores : for the manifest: what it was trained on and what was measured.
     command : what makes this bundle from the data.
     """
@@ -111,6 +114,8 @@ def write_bundle(
             )
         if control is not None:
             files += _export_control(control, config, folder)
+        if frame_control is not None:
+            files += _export_frame_control(frame_control, folder)
         samplers: dict[str, Any] = {name: dict(config.presets[name]) for name in denoisers}
         samplers[next(iter(denoisers))]["default"] = True
         if "motionlcm" in samplers:
@@ -131,6 +136,7 @@ def write_bundle(
                 "vae": asdict(config.vae),
                 "denoiser": asdict(config.denoiser),
                 **({"control": asdict(control.config)} if control is not None else {}),
+                **({"control_frames": asdict(frame_control.config)} if frame_control is not None else {}),
             },
             "training_data": data or {},
             "scores": scores or {},
@@ -162,6 +168,17 @@ def _export_control(control: ControlNet, config: Config, folder: Path) -> list[s
         },
         folder,
         "control",
+    )
+
+
+def _export_frame_control(control: FrameControl, folder: Path) -> list[str]:
+    axes = {0: "batch", 1: "frames"}
+    return onnx_graph.export(
+        control,
+        {"features": torch.randn(2, 28, N_FEATURES), "hints": torch.randn(2, 28, N_HINTS)},
+        {"features": axes, "hints": axes, "out": axes},
+        folder,
+        "control_frames",
     )
 
 

@@ -14,6 +14,7 @@ from motion_engine.bundle import Bundle
 from motion_engine.errors import EngineError
 from motion_engine.runtime.torch.control import ControlConfig, ControlNet
 from motion_engine.runtime.torch.denoiser import Denoiser, DenoiserConfig
+from motion_engine.runtime.torch.frame_control import FrameControl, FrameControlConfig
 from motion_engine.runtime.torch.vae import MotionVAE, VAEConfig
 
 Array = NDArray[np.generic]
@@ -61,12 +62,14 @@ class TorchNetwork:
         elif name == "control":
             parts = ControlConfig(**settings["control"]), DenoiserConfig(**settings["denoiser"])
             module = ControlNet(*parts, channels, bundle.manifest["downsampling"])
+        elif name == "control_frames":
+            module = FrameControl(FrameControlConfig(**settings["control_frames"]))
         else:
             module = Denoiser(DenoiserConfig(**settings["denoiser"]), channels, guided=name == "motionlcm")
         module.load_state_dict(weights)
         self._module = module.eval().to(device)
         self._device = device
-        self._decoder, self._control = name == "decoder", name == "control"
+        self._name = name
         self.device = device.type
 
     @torch.inference_mode()
@@ -77,9 +80,11 @@ class TorchNetwork:
         }
         if self._paper:
             out = self._module(*(given[key] for key in self._inputs))
-        elif self._decoder:
+        elif self._name == "decoder":
             out = self._module(given["latents"].transpose(1, 2)).transpose(1, 2)
-        elif self._control:
+        elif self._name == "control_frames":
+            out = self._module(given["features"], given["hints"])
+        elif self._name == "control":
             out = self._module(given["latents"], given["hints"], given["time"], given["text"])
         else:
             out = self._module(given["latents"], given["time"], given["text"], given["guidance"])
