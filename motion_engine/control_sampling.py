@@ -73,7 +73,7 @@ def corrected_frames(
     correct : from normalised features (B, T, 263) and hints (B, T, N_HINTS) to a change of them.
     mean, std : (263,) that normalise.
     """
-    normalised = ((rows - mean) / std).astype(np.float32)
+    normalised: Array = ((rows - mean) / std).astype(np.float32)
     for _ in range(FRAME_ROUNDS):
         joints = np.stack([features.decode(sample, fps).joints for sample in normalised * std + mean])
         positions, mask = _on_frames(targets, joints.shape)
