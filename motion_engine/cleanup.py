@@ -22,7 +22,7 @@ _LEGS = ((1, 4, 7, 10), (2, 5, 8, 11))
 MAX_FLOOR_SHIFT = 0.15
 """m: a clip further from the floor than this is not standing on it (stairs, a seat), and stays where it is."""
 
-MAX_LOCK = 0.12
+MAX_LOCK = 0.2
 """m: a planted foot is not dragged further than this; a larger error is not a slide but a missed step."""
 
 BLEND_SECONDS = 0.25
@@ -80,15 +80,16 @@ def lock_feet(motion: Motion) -> Motion:
     """Hold planted feet in place and lift toes out of the floor, by two-bone inverse kinematics of both legs.
 
     While a toe touches, the toe keeps its place; while only the heel does, the ankle. The correction of each contact
-    is the smallest one (it vanishes on average) and fades out over a quarter of a second on both sides.
+    is the smallest one (it vanishes on average) and fades out over a quarter of a second on both sides. The contacts
+    of the result are those that were held: blips of one frame are no contacts.
     """
     joints = motion.joints.astype(float)
+    contacts = np.stack([_without_blips(contact) for contact in motion.contacts.T], axis=-1)
     turned = skeleton.global_rotations(motion.rotations.astype(float))
     blend, lift = (max(round(seconds * motion.fps), 1) for seconds in (BLEND_SECONDS, LIFT_SECONDS))
     for side, leg in enumerate(_LEGS):
         ankle, toe = joints[:, leg[2]], joints[:, leg[3]]
-        heel_contact = _without_blips(motion.contacts[:, 2 * side])
-        toe_contact = _without_blips(motion.contacts[:, 2 * side + 1])
+        heel_contact, toe_contact = contacts[:, 2 * side], contacts[:, 2 * side + 1]
         corrections = _lock(ankle, toe, heel_contact, toe_contact)
         shift = np.zeros_like(ankle)
         if corrections:
@@ -100,7 +101,7 @@ def lock_feet(motion: Motion) -> Motion:
         shift[:, 1] += below
         _bend_leg(turned, joints, leg, ankle + shift)
     return Motion.from_rotations(
-        skeleton.local_rotations(turned), motion.root, motion.fps, motion.provenance, motion.contacts
+        skeleton.local_rotations(turned), motion.root, motion.fps, motion.provenance, contacts
     )
 
 
