@@ -6,7 +6,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,18 +16,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from motion_engine.errors import EngineError
+from motion_engine.licence import allows_commercial_use
 
 SCHEMA = 1
+DEFAULT = "base"
 REINSTALL = "Install Motion Prompt again, or choose another bundle."
 _REQUIRED = (
     "schema", "name", "version", "licence", "attribution", "tasks", "fps", "features", "min_frames", "max_frames",
     "downsampling", "latent_channels", "prediction", "text_encoder", "samplers", "files",
 )  # fmt: skip
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "name": str, "version": str, "licence": str, "attribution": list, "tasks": list, "fps": (int, float),
+    "min_frames": int, "max_frames": int, "text_encoder": str, "samplers": dict, "files": dict,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class BundleInfo:
-    """A line of a menu: what is in a folder, and whether it can be used."""
+    """A line of a menu: what is in a folder, and whether it can be used.
+
+    Attributes
+    ----------
+    own : it lies in the user's folder, not among those that ship, and can be removed.
+    """
 
     name: str
     path: Path
@@ -34,6 +46,12 @@ class BundleInfo:
     licence: str
     ok: bool
     problem: str = ""
+    own: bool = False
+
+    @property
+    def commercial(self) -> bool:
+        """Whether the clips made with it may be sold."""
+        return allows_commercial_use(self.licence)
 
 
 @dataclass(frozen=True)
@@ -58,6 +76,26 @@ class Bundle:
     def version(self) -> str:
         """Version of the weights."""
         return str(self.manifest["version"])
+
+    @property
+    def title(self) -> str:
+        """Name for menus."""
+        return str(self.manifest.get("title") or self.name)
+
+    @property
+    def licence(self) -> str:
+        """Licence of the weights: an SPDX identifier, or words."""
+        return str(self.manifest["licence"])
+
+    @property
+    def commercial(self) -> bool:
+        """Whether the clips made with it may be sold."""
+        return allows_commercial_use(self.licence)
+
+    @property
+    def own(self) -> bool:
+        """Whether it lies in the user's folder."""
+        return self.path.parent == user_bundles_dir()
 
     @property
     def fps(self) -> float:
@@ -110,9 +148,24 @@ class Bundle:
 
 
 def default_bundles_dir() -> Path:
-    """Where bundles are: ``MOTION_PROMPT_BUNDLES``, else inside the package, else ``assets/models`` of a checkout."""
+    """The bundles that ship: ``MOTION_PROMPT_BUNDLES``, else in the package, else ``assets/models`` of a checkout."""
     override = os.environ.get("MOTION_PROMPT_BUNDLES")
     return Path(override) if override else _assets() / "models"
+
+
+def user_bundles_dir() -> Path:
+    """The user's own bundles: ``MOTION_PROMPT_USER_BUNDLES``, else a folder among the user's application data."""
+    override = os.environ.get("MOTION_PROMPT_USER_BUNDLES")
+    if override:
+        return Path(override)
+    from platformdirs import user_data_path
+
+    return user_data_path("motion-prompt", appauthor=False) / "models"
+
+
+def is_bundle_name(name: str) -> bool:
+    """Whether a name can be typed, sent in an address, and be that of a folder."""
+    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name) is not None
 
 
 def text_encoder_dir(name: str) -> Path:
@@ -168,6 +221,15 @@ def load(path: str | Path) -> Bundle:
             f"The bundle {path.name} has layout {manifest['schema']}; this engine knows layout {SCHEMA}.",
             "Update Motion Prompt, or choose another bundle.",
         )
+    wrong = [key for key, kind in _TYPES.items() if not isinstance(manifest[key], kind)]
+    if not wrong and not all(isinstance(preset, dict) for preset in manifest["samplers"].values()):
+        wrong.append("samplers")
+    if wrong or not manifest["samplers"]:
+        raise EngineError(
+            "broken_bundle",
+            f"The manifest of {path.name} has no usable {', '.join(wrong) or 'samplers'}.",
+            REINSTALL,
+        )
     for name, expected in manifest["files"].items():
         file = path / name
         if Path(name).name != name or not file.is_file():
@@ -180,24 +242,42 @@ def load(path: str | Path) -> Bundle:
 
 
 def list_bundles(directory: Path | None = None) -> list[BundleInfo]:
-    """Every bundle of a folder (the default one when None), the default bundle ``base`` first."""
-    directory = directory or default_bundles_dir()
+    """Every bundle of a folder; when None, those that ship, the default bundle ``base`` first, then the user's own.
+
+    Of several with one name only the first can be used, so that an own bundle never takes a shipped one's place.
+    """
+    if directory is not None:
+        return _infos(directory, own=False)
+    shipped = _infos(default_bundles_dir(), own=False)
+    taken = {info.name.casefold(): info for info in reversed(shipped)}
+    infos = list(shipped)
+    for info in _infos(user_bundles_dir(), own=True):
+        other = taken.get(info.name.casefold())
+        if info.ok and other is not None:
+            where = str(other.path) if other.own else "Motion Prompt itself"
+            problem = f"{where} has a bundle named {other.name!r} already. Remove one of the two."
+            info = replace(info, ok=False, problem=problem)
+        elif info.ok:
+            taken[info.name.casefold()] = info
+        infos.append(info)
+    return sorted(infos, key=lambda info: (not info.ok, info.own))
+
+
+def _infos(directory: Path, own: bool) -> list[BundleInfo]:
+    """What the subfolders of a folder hold: the default first, then those for any use, then the others."""
     found = []
     for manifest_file in sorted(directory.glob("*/manifest.json")) if directory.is_dir() else []:
         folder = manifest_file.parent
         try:
             bundle = load(folder)
-            manifest = bundle.manifest
-            found.append(
-                BundleInfo(bundle.name, folder, manifest.get("title", bundle.name), manifest["licence"], True)
-            )
+            found.append(BundleInfo(bundle.name, folder, bundle.title, bundle.licence, True, own=own))
         except EngineError as error:
-            found.append(BundleInfo(folder.name, folder, folder.name, "", False, str(error)))
-    return sorted(found, key=lambda info: (not info.ok, info.name != "base", info.name))
+            found.append(BundleInfo(folder.name, folder, folder.name, "", False, str(error), own))
+    return sorted(found, key=lambda info: (not info.ok, info.name != DEFAULT, not info.commercial, info.name))
 
 
 def find(name: str | Path | None, directory: Path | None = None) -> Bundle:
-    """A bundle by name or folder; the first usable one when ``name`` is None.
+    """A bundle by name or folder; the first usable one that ships when ``name`` is None.
 
     Raises
     ------
@@ -206,16 +286,24 @@ def find(name: str | Path | None, directory: Path | None = None) -> Bundle:
     """
     if name is not None and (Path(name) / "manifest.json").exists():
         return load(name)
-    directory = directory or default_bundles_dir()
-    if name is not None and Path(name).name == str(name) and (directory / name / "manifest.json").exists():
-        return load(directory / name)
+    shipped = directory or default_bundles_dir()
+    folder = shipped / (name or DEFAULT)  # looked at first, so that no other has to be checked
+    if folder.parent == shipped and (folder / "manifest.json").exists():
+        try:
+            return load(folder)
+        except EngineError:
+            if name is not None:
+                raise
     known = list_bundles(directory)
+    for info in known:
+        if info.ok and (info.name == str(name) if name is not None else not info.own):
+            return load(info.path)
     if name is None:
-        for info in known:
-            if info.ok:
-                return load(info.path)
-        problem = next((info.problem for info in known), f"{directory} holds no bundle.")
+        problem = next((info.problem for info in known if info.problem), f"{shipped} holds no bundle.")
         raise EngineError("no_bundle", problem, REINSTALL)
+    broken = next((info for info in known if info.name == str(name)), None)
+    if broken is not None:
+        raise EngineError("broken_bundle", broken.problem)
     names = ", ".join(info.name for info in known) or "none"
     raise EngineError("unknown_bundle", f"There is no bundle {str(name)!r}.", f"Installed: {names}.")
 

@@ -28,6 +28,7 @@ REQUIRED = (
     "fastapi",
     "uvicorn",
     "psutil",
+    "platformdirs",
     "tqdm",
     "pygltflib",
 )
@@ -167,11 +168,12 @@ def _loopback() -> Iterator[Finding]:
 
 def _bundles() -> Iterator[Finding]:
     from motion_engine.bundle import default_bundles_dir, list_bundles
+    from motion_engine.licence import describe
 
     bundles = list_bundles()
     for bundle in bundles:
         if bundle.ok:
-            text = f"{bundle.title}, {bundle.licence}, files as listed ({bundle.path})"
+            text = f"{bundle.title}, {describe(bundle.licence)}, files as listed ({bundle.path})"
             yield Finding(f"bundle {bundle.name}", "ok", text)
         else:
             fix = f"Put the bundle back as it was released, or remove {bundle.path}."

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,3 +25,15 @@ def goldens():
         return path
 
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_bundles_of_the_user() -> Iterator[None]:
+    """Tests see the shipped bundles alone, whatever the user of this machine has added."""
+    with tempfile.TemporaryDirectory() as folder:
+        before = os.environ.get("MOTION_PROMPT_USER_BUNDLES")
+        os.environ["MOTION_PROMPT_USER_BUNDLES"] = folder
+        yield
+        del os.environ["MOTION_PROMPT_USER_BUNDLES"]
+        if before is not None:
+            os.environ["MOTION_PROMPT_USER_BUNDLES"] = before

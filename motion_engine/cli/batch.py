@@ -14,6 +14,7 @@ from motion_engine.cli.options import (
     add_sampling_options,
     number,
     seed_number,
+    warn_of_licence,
 )
 from motion_engine.errors import EngineError
 
@@ -102,6 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
             batch_run.run(tasks, engine, manifest, defaults, on_item)
         except OSError as error:
             raise output.cannot_write(manifest.path, error) from None
+    warn_of_licence(engine.bundle)
     made = len(tasks) - failed
     print(
         f"{made} made, {done} made before, {failed} failed, {len(bad_lines)} bad line(s); see {manifest.path}"

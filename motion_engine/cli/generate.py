@@ -14,6 +14,7 @@ from motion_engine.cli.options import (
     add_sampling_options,
     number,
     seed_number,
+    warn_of_licence,
     whole,
 )
 from motion_engine.errors import EngineError
@@ -109,6 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
         device = f"{engine.bundle.name} on {engine.device}"
         what = "1 motion" if len(motions) == 1 else f"{len(motions)} motions"
         print(f"{what} in {elapsed * 1e3:.0f} ms with {device}.", file=sys.stderr)
+    warn_of_licence(chosen)
     return 0
 
 

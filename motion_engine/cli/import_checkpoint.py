@@ -23,17 +23,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--text-encoder", type=Path, metavar="FOLDER",
         help="folder of the text encoder (default: the Hugging Face cache; nothing is downloaded)",
     )  # fmt: skip
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="the bundle (default: among the others)")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="the bundle (default: among your own)")
     parser.add_argument("--name", help="name of the bundle (default: KIND-VERSION)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Import and say where the bundle is; EngineError for anything the user can mend."""
-    from motion_engine.bundle import default_bundles_dir
+    from motion_engine.bundle import user_bundles_dir
     from motion_engine.import_checkpoint import CONTROL_LEFT_OUT, import_checkpoint
 
     name = arguments.name or f"{arguments.kind}-{arguments.version}"
-    out = arguments.out or default_bundles_dir() / name
+    out = arguments.out or user_bundles_dir() / name
     import_checkpoint(
         arguments.file,
         arguments.kind,

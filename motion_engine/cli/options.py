@@ -5,6 +5,11 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from motion_engine.bundle import Bundle
 
 BACKENDS = ("onnx", "torch")
 
@@ -92,3 +97,11 @@ def add_sampling_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--no-floor", dest="floor", action="store_false", help="leave the height as it is")
     group.add_argument("--fps", type=frame_rate, help="resample to this rate (default: the bundle's own)")
+
+
+def warn_of_licence(bundle: Bundle) -> None:
+    """Say on standard error what must not be done with the clips of a non-commercial bundle."""
+    from motion_engine.licence import NOT_FOR_SALE
+
+    if not bundle.commercial:
+        print(f"{bundle.title} is non-commercial ({bundle.licence}). {NOT_FOR_SALE}", file=sys.stderr)
