@@ -77,7 +77,11 @@ class MLDTraining:
 
 @dataclass(frozen=True)
 class LCMTraining:
-    """Latent consistency distillation: guidance range, steps of the solver's grid, Huber c, EMA of the target."""
+    """Latent consistency distillation: guidance range, steps of the solver's grid, Huber c, EMA of the target.
+
+    ``adversarial``: how hard the critic (`training.critic`) pulls, as a share of the consistency loss; 0 is MotionLCM as
+    published.
+    """
 
     steps: int
     batch: int
@@ -86,6 +90,7 @@ class LCMTraining:
     grid: int
     huber: float
     ema: float
+    adversarial: float
 
 
 @dataclass(frozen=True)
