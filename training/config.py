@@ -79,8 +79,8 @@ class MLDTraining:
 class LCMTraining:
     """Latent consistency distillation: guidance range, steps of the solver's grid, Huber c, EMA of the target.
 
-    ``adversarial``: how hard the critic (`training.critic`) pulls, as a share of the consistency loss; 0 is MotionLCM as
-    published.
+    ``adversarial``: how hard the critic (`training.critic`) pulls, as a share of the consistency loss;
+    0 is MotionLCM as published.
     """
 
     steps: int
