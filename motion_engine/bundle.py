@@ -234,7 +234,14 @@ def load(path: str | Path) -> Bundle:
         file = path / name
         if Path(name).name != name or not file.is_file():
             raise EngineError("broken_bundle", f"The bundle {path.name} lacks its file {name}.", REINSTALL)
-        if _hash(file) != expected:
+        try:
+            found = _hash(file)
+        except OSError as error:
+            reason = error.strerror or error
+            raise EngineError(
+                "broken_bundle", f"{name} of the bundle {path.name} cannot be read: {reason}.", REINSTALL
+            ) from None
+        if found != expected:
             raise EngineError(
                 "broken_bundle", f"The file {name} of the bundle {path.name} is damaged.", REINSTALL
             )

@@ -122,6 +122,10 @@ class JobQueue:
                 self._running.cancel.set()
             self._changed.notify_all()
 
+    def forget(self, bundle: str) -> None:
+        """Let go of a loaded model that was removed or replaced; a job that runs on it goes on."""
+        self._engines.pop(bundle, None)
+
     def join(self, timeout: float) -> None:
         """Wait up to ``timeout`` seconds for the worker to end."""
         self._thread.join(timeout)
@@ -182,10 +186,11 @@ class JobQueue:
         assert default is not None
         if bundle is None or bundle == default.bundle.name:
             return default
-        if bundle not in self._engines:
+        engine = self._engines.get(bundle)
+        if engine is None:
             self._engines.clear()  # at most one besides the default: models are large
-            self._engines[bundle] = self._load_engine(bundle)
-        return self._engines[bundle]
+            engine = self._engines[bundle] = self._load_engine(bundle)
+        return engine
 
     def _compute(self, job: Job) -> protocol.Event:
         """Run one job, emitting progress and motions; returns its last event."""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.json_schema import models_json_schema
@@ -38,6 +38,9 @@ class ErrorReply(Message):
     """Body of every reply with a status of 400 or more."""
 
     error: ErrorDetail
+
+
+Body = TypeVar("Body", bound=Message)
 
 
 # --- requests -------------------------------------------------------------------------------------------
@@ -103,6 +106,12 @@ class GenerateBody(Message):
     post: PostProcessing = PostProcessing()
 
 
+class AddBundleBody(Message):
+    """Body of ``POST /v1/bundles``."""
+
+    path: str = Field(description="Zip of a model, or folder of a bundle, on this machine.")
+
+
 # --- replies --------------------------------------------------------------------------------------------
 
 
@@ -112,6 +121,8 @@ class BundleSummary(Message):
     name: str
     title: str
     licence: str
+    commercial: bool = Field(description="Whether the licence lets clips made with it be sold.")
+    own: bool = Field(description="Whether it was added by the user, and can be removed.")
     default: bool
     samplers: list[str]
     tasks: list[str]
@@ -135,6 +146,18 @@ class Cancellation(Message):
     """Body of the reply to ``DELETE /v1/jobs/{id}``: false when no such job runs or waits."""
 
     cancelled: bool
+
+
+class BundleAdded(Message):
+    """Body of the reply to ``POST /v1/bundles``."""
+
+    added: BundleSummary
+
+
+class BundleRemoved(Message):
+    """Body of the reply to ``DELETE /v1/bundles/{name}``."""
+
+    removed: str
 
 
 class Farewell(Message):
@@ -240,8 +263,17 @@ def parse_generate(body: bytes) -> GenerateBody:
     EngineError
         ``malformed_json``, or ``bad_request`` naming the first wrong field.
     """
+    return _parse(GenerateBody, body, "POST /v1/generate")
+
+
+def parse_add_bundle(body: bytes) -> AddBundleBody:
+    """Read the body of ``POST /v1/bundles``; EngineError as for `parse_generate`."""
+    return _parse(AddBundleBody, body, "POST /v1/bundles")
+
+
+def _parse(model: type[Body], body: bytes, call: str) -> Body:
     try:
-        return GenerateBody.model_validate_json(body)
+        return model.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         if first["type"] == "json_invalid":
@@ -252,7 +284,7 @@ def parse_generate(body: bytes) -> GenerateBody:
         raise EngineError(
             "bad_request",
             f"{where}: {first['msg']}.",
-            "Send the fields of POST /v1/generate as docs/openapi.json lists them.",
+            f"Send the fields of {call} as docs/openapi.json lists them.",
         ) from None
 
 
@@ -263,7 +295,7 @@ def openapi() -> dict[str, Any]:
     """The OpenAPI 3.1 document of the protocol. Made from the models above, not from the web framework,
     so that it stays the same whatever version of the framework is installed."""
     models: list[type[BaseModel]] = [
-        ErrorReply, GenerateBody, Health, Cancellation, Farewell,
+        ErrorReply, GenerateBody, AddBundleBody, Health, Cancellation, BundleAdded, BundleRemoved, Farewell,
         QueuedEvent, ProgressEvent, MotionEvent, DoneEvent, ErrorEvent, CancelledEvent,
     ]  # fmt: skip
     _, definitions = models_json_schema(
@@ -311,6 +343,21 @@ def openapi() -> dict[str, Any]:
                     "200": _reply("Whether a job was cancelled.", "Cancellation"), **refusals,
                 }) | {"parameters": [
                     {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}},
+                ]},
+            },
+            "/v1/bundles": {
+                "post": _operation("add_bundle", "Add a model of the user's own; it can be used at once.", {
+                    "200": _reply("What was added.", "BundleAdded"),
+                    "400": _reply("The body is not JSON.", "ErrorReply"),
+                    "422": _reply("Nothing was added; the sentence says why.", "ErrorReply"), **refusals,
+                }, body="AddBundleBody"),
+            },
+            "/v1/bundles/{name}": {
+                "delete": _operation("remove_bundle", "Delete a model of the user's own.", {
+                    "200": _reply("What was removed.", "BundleRemoved"),
+                    "422": _reply("Nothing was removed; the sentence says why.", "ErrorReply"), **refusals,
+                }) | {"parameters": [
+                    {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}},
                 ]},
             },
             "/v1/shutdown": {

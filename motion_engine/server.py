@@ -20,7 +20,7 @@ from motion_engine.guard import error_response
 from motion_engine.jobs import Job, JobQueue
 
 if TYPE_CHECKING:
-    from motion_engine.engine import GenerateRequest
+    from motion_engine.service import Service
 
 log = logging.getLogger(__name__)
 
@@ -91,25 +91,17 @@ def _json(model: BaseModel) -> Response:
     return Response(model.model_dump_json(), media_type="application/json", headers=headers)
 
 
-def create_app(
-    jobs: JobQueue,
-    health: Callable[[], protocol.Health],
-    read_request: Callable[[protocol.GenerateBody], GenerateRequest],
-    stop: Callable[[str], None],
-) -> FastAPI:
+def create_app(service: Service, stop: Callable[[str], None]) -> FastAPI:
     """The routes of the protocol.
 
     Parameters
     ----------
-    jobs : JobQueue
-        Computes what ``/v1/generate`` asks for.
-    health : callable
-        The present state of the engine.
-    read_request : callable
-        Turns a body into a request that the engine accepts; raises EngineError where it would not.
+    service : Service
+        Knows the bundles, reads requests, computes jobs; raises EngineError for what it refuses.
     stop : callable
         Ends the server; given the reason.
     """
+    jobs = service.jobs
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.openapi = protocol.openapi  # type: ignore[method-assign]
 
@@ -130,7 +122,7 @@ def create_app(
 
     @app.get("/v1/health")
     async def get_health() -> Response:
-        return _json(health())
+        return _json(await asyncio.to_thread(service.health))
 
     @app.post("/v1/generate")
     async def generate(request: Request) -> Response:
@@ -146,13 +138,22 @@ def create_app(
             except RuntimeError:  # the loop has ended; so has every listener
                 log.debug("event after the end: %s", event.event)
 
-        job = Job(await asyncio.to_thread(read_request, body), body.bundle, emit)
+        job = Job(await asyncio.to_thread(service.read_request, body), body.bundle, emit)
         jobs.submit(job)
         return EventStream(jobs, job, events)
 
     @app.delete("/v1/jobs/{job_id}")
     async def cancel(request: Request) -> Response:
         return _json(protocol.Cancellation(cancelled=jobs.cancel(request.path_params["job_id"])))
+
+    @app.post("/v1/bundles")
+    async def add_bundle(request: Request) -> Response:
+        body = protocol.parse_add_bundle(await read_body(request, protocol.GENERATE_BODY_LIMIT))
+        return _json(await asyncio.to_thread(service.add_bundle, body))
+
+    @app.delete("/v1/bundles/{name}")
+    async def remove_bundle(request: Request) -> Response:
+        return _json(await asyncio.to_thread(service.remove_bundle, request.path_params["name"]))
 
     @app.post("/v1/shutdown")
     async def shutdown() -> Response:

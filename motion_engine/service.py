@@ -12,11 +12,12 @@ import socket
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvicorn
 
-from motion_engine import __version__, protocol
+from motion_engine import __version__, packs, protocol
 from motion_engine import bundle as bundle_files
 from motion_engine.bundle import Bundle
 from motion_engine.errors import EngineError
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from motion_engine.engine import Engine, GenerateRequest
 
 log = logging.getLogger(__name__)
+
+Stamps = dict[Path, tuple[int, int]]
 
 GRACE_SECONDS = 3
 """How long open streams and the running step may take when the server ends."""
@@ -48,11 +51,12 @@ class Service:
         self._wanted = bundle
         self._device, self._backend, self._threads = device, backend, threads
         self._listing = threading.Lock()
-        self._bundles: dict[str, Bundle] | None = None
+        self._seen: Stamps = {}
+        self._bundles: dict[str, Bundle] = {}
         self.jobs = JobQueue(self._load)
 
     def bundles(self) -> dict[str, Bundle]:
-        """The usable bundles by name, the default one first. The first call checks their files.
+        """The usable bundles by name, the default one first; files are checked when a bundle is new or changed.
 
         Raises
         ------
@@ -60,11 +64,37 @@ class Service:
             If there is no usable bundle, or not the wanted one.
         """
         with self._listing:
-            if self._bundles is None:
-                default = bundle_files.find(self._wanted)
-                others = [bundle_files.load(info.path) for info in bundle_files.list_bundles() if info.ok]
-                self._bundles = {bundle.name: bundle for bundle in [default, *others]}
-            return self._bundles
+            seen = _stamps()
+            if not self._bundles or seen != self._seen:
+                # the default stays, whatever happens to its folder: it is loaded
+                default = next(iter(self._bundles.values()), None) or bundle_files.find(self._wanted)
+                bundles = {default.name: default}
+                for info in bundle_files.list_bundles():
+                    with contextlib.suppress(EngineError):  # removed at this very moment
+                        if info.ok and info.name not in bundles:
+                            bundles[info.name] = bundle_files.load(info.path)
+                for name, old in self._bundles.items():
+                    if name not in bundles or bundles[name].manifest != old.manifest:
+                        self.jobs.forget(name)
+                self._bundles, self._seen = bundles, seen
+            return dict(self._bundles)
+
+    def add_bundle(self, body: protocol.AddBundleBody) -> protocol.BundleAdded:
+        """Add a model of the user's own; EngineError as for `packs.add`."""
+        return protocol.BundleAdded(added=_summary(packs.add(Path(body.path)), False))
+
+    def remove_bundle(self, name: str) -> protocol.BundleRemoved:
+        """Delete a model of the user's own; EngineError as for `packs.remove`, or ``bundle_in_use``."""
+        default = next(iter(self.bundles().values()))
+        if default.name == name and default.own:
+            raise EngineError(
+                "bundle_in_use",
+                f"This engine was started with the bundle {name!r}.",
+                "Start it with another one first.",
+            )
+        self.jobs.forget(name)
+        packs.remove(name)
+        return protocol.BundleRemoved(removed=name)
 
     def _load(self, name: str | None) -> Engine:
         from motion_engine.engine import Engine
@@ -115,8 +145,9 @@ class Service:
         return request
 
     def health(self) -> protocol.Health:
-        """The state of the engine, as ``GET /v1/health`` tells it; never waits."""
+        """The state of the engine, as ``GET /v1/health`` tells it; never waits while the model loads."""
         engine, error = self.jobs.default_engine, self.jobs.load_error
+        bundles = self.bundles() if engine else self._bundles
         detail = None
         if error is not None:
             detail = protocol.ErrorDetail(code=error.code, message=error.message, fix=error.fix)
@@ -125,18 +156,31 @@ class Service:
             version=__version__,
             pid=os.getpid(),
             device=engine.device if engine else None,
-            bundles=[_summary(bundle, not i) for i, bundle in enumerate((self._bundles or {}).values())],
+            bundles=[_summary(bundle, not i) for i, bundle in enumerate(bundles.values())],
             queue=len(self.jobs),
             error=detail,
         )
+
+
+def _stamps() -> Stamps:
+    """Time and size of every manifest: what tells that a bundle has come, gone or changed."""
+    stamps = {}
+    for folder in (bundle_files.default_bundles_dir(), bundle_files.user_bundles_dir()):
+        for manifest in folder.glob("*/manifest.json"):
+            with contextlib.suppress(OSError):
+                status = manifest.stat()
+                stamps[manifest] = status.st_mtime_ns, status.st_size
+    return stamps
 
 
 def _summary(bundle: Bundle, default: bool) -> protocol.BundleSummary:
     samplers = sorted(bundle.samplers, key=lambda name: name != bundle.default_sampler)
     return protocol.BundleSummary(
         name=bundle.name,
-        title=bundle.manifest.get("title", bundle.name),
-        licence=bundle.manifest["licence"],
+        title=bundle.title,
+        licence=bundle.licence,
+        commercial=bundle.commercial,
+        own=bundle.own,
         default=default,
         samplers=samplers,
         tasks=list(bundle.manifest["tasks"]),
@@ -191,7 +235,7 @@ def serve(
         log.info("stopping: %s", reason)
         server.should_exit = True
 
-    app = Guard(create_app(service.jobs, service.health, service.read_request, stop), token, port)
+    app = Guard(create_app(service, stop), token, port)
     config = uvicorn.Config(
         app,
         loop="asyncio",

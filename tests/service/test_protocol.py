@@ -113,6 +113,8 @@ CALLS = [
     ("GET", "/v1/health"),
     ("POST", "/v1/generate"),
     ("DELETE", "/v1/jobs/x"),
+    ("POST", "/v1/bundles"),
+    ("DELETE", "/v1/bundles/base"),
     ("POST", "/v1/shutdown"),
     ("GET", "/nothing"),
     ("OPTIONS", "/v1/generate"),
