@@ -166,18 +166,12 @@ def _parser() -> argparse.ArgumentParser:
         ("vae", "Stage one: train the motion VAE."),
         ("mld", "Stage two: train the latent diffusion teacher."),
         ("motionlcm", "Stage three: distil the teacher."),
-    ):
-        sub = command(name, _train, text)
-        _stage_arguments(sub)
-        sub.add_argument("--start-from", type=Path, default=None, help=START_FROM)
-
-    for name, text in (
         ("control", "Stage four: train the control network on the distilled student."),
         ("control_frames", "Stage five: train the control of decoded frames."),
     ):
         sub = command(name, _train, text)
         _stage_arguments(sub)
-        sub.set_defaults(start_from=None)
+        sub.add_argument("--start-from", type=Path, default=None, help=START_FROM)
 
     sub = command(
         "control-scores", _control_scores, "Measure how a bundle meets controls taken from held-out clips."

@@ -49,9 +49,9 @@ def train_stage(
         elif stage == "mld":
             train_mld(config, latent_data(config, motion_set, run), run, start_from)
         elif stage == "control":
-            train_control(config, motion_set, run)
+            train_control(config, motion_set, run, start_from)
         elif stage == "control_frames":
-            train_frame_control(config, motion_set, run)
+            train_frame_control(config, motion_set, run, start_from)
         else:
             train_lcm(config, latent_data(config, motion_set, run), run, start_from)
     scores_file = run / VAE_SCORES

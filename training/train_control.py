@@ -223,8 +223,15 @@ def control_error(joints: Tensor, targets: Tensor, hinted: Tensor) -> Tensor:
     return ((distance * weight).sum(dim=(1, 2)) / weight.sum(dim=(1, 2)).clamp_min(1.0)).mean()
 
 
-def train_control(config: Config, motion_set: MotionSet, folder: Path) -> None:
-    """Train on the hints of random windows; writes ``control.pt``."""
+def train_control(
+    config: Config, motion_set: MotionSet, folder: Path, start_from: Path | None = None
+) -> None:
+    """Train on the hints of random windows; writes ``control.pt``.
+
+    Parameters
+    ----------
+    start_from : folder of another run; its control network, where it has one, is trained further.
+    """
     settings = config.control_training
     if settings is None:
         raise ValueError(f"The configuration of {config.bundle.name} lacks the section [control_training].")
@@ -244,6 +251,8 @@ def train_control(config: Config, motion_set: MotionSet, folder: Path) -> None:
     torch.manual_seed(0)
     control = make_control(config)
     control.copy_base(base.student)
+    if start_from is not None and (start_from / "control.pt").exists():
+        load_average(control, start_from / "control.pt").train()
     control = control.to(device)
     stride = N_TRAIN // config.lcm_training.grid
     low, high = config.lcm_training.guidance_range

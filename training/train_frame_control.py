@@ -45,8 +45,15 @@ SLIDE_WEIGHT = 0.5
 LATENT_CORRECTION_SHARE = 0.7
 
 
-def train_frame_control(config: Config, motion_set: MotionSet, folder: Path) -> None:
-    """Train on the hints of random windows; writes ``control_frames.pt``. Needs ``control.pt``."""
+def train_frame_control(
+    config: Config, motion_set: MotionSet, folder: Path, start_from: Path | None = None
+) -> None:
+    """Train on the hints of random windows; writes ``control_frames.pt``. Needs ``control.pt``.
+
+    Parameters
+    ----------
+    start_from : folder of another run; its network, where it has one, is trained further.
+    """
     settings = config.frame_control_training
     if settings is None:
         raise ValueError(
@@ -64,7 +71,10 @@ def train_frame_control(config: Config, motion_set: MotionSet, folder: Path) -> 
     windows = control_windows(base, Normaliser.load(folder / "normaliser.npz"), items, config.data.max_frames)
     del items
     torch.manual_seed(0)
-    control = make_frame_control(config).to(device)
+    control = make_frame_control(config)
+    if start_from is not None and (start_from / "control_frames.pt").exists():
+        load_average(control, start_from / "control_frames.pt").train()
+    control = control.to(device)
     stride = N_TRAIN // config.lcm_training.grid
     low, high = config.lcm_training.guidance_range
 
