@@ -5,6 +5,7 @@
     python build_addon.py                                   for this machine, Blender 4.2 to 5.0 (Python 3.11)
     python build_addon.py --platform windows-x64 --python 3.13
     python build_addon.py --all                             every zip of a release
+    python build_addon.py --models                          only the packs of the non-commercial models
 
 A zip holds the add-on, the engine with its default bundle as a wheel, and the wheels the engine needs;
 installing it touches no network. The same sources and the same `assets/addon_wheels.txt` give the same bytes.
@@ -26,6 +27,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from email.parser import HeaderParser
 from pathlib import Path
+
+import build_models
 
 try:
     from packaging.requirements import Requirement
@@ -128,15 +131,20 @@ def build_engine_wheel() -> Path:
     Raises
     ------
     BuildError
-        If the build fails or the wheel carries no model bundle.
+        If the build fails, or the wheel carries no model bundle, or one that must not be sold.
     """
     folder = BUILD / "engine"
     shutil.rmtree(folder, ignore_errors=True)
     pip("wheel", "--no-deps", "--wheel-dir", str(folder), ".")
     wheel = next(folder.glob("motion_prompt-*.whl"))
     with zipfile.ZipFile(wheel) as content:
-        if not any(n.startswith("motion_engine/_assets/models/") for n in content.namelist()):
+        models = [n for n in content.namelist() if re.search(r"/_assets/models[^/]*/.*manifest\.json$", n)]
+        if not models:
             raise BuildError("There is no model bundle in assets/models, so the add-on could not work.")
+        try:
+            build_models.check_shipped({name: content.read(name) for name in models})
+        except build_models.PackError as error:
+            raise BuildError(str(error)) from None
     return wheel
 
 
@@ -292,6 +300,18 @@ def build(target: Target, engine: Path, out_folder: Path) -> Path:
     return out
 
 
+def build_packs(out_folder: Path) -> None:
+    """Write and measure the packs of the non-commercial models; BuildError for a damaged one."""
+    try:
+        packs = build_models.write_packs(out_folder)
+    except build_models.PackError as error:
+        raise BuildError(str(error)) from None
+    for pack in packs:
+        say(f"model: {pack} {pack.stat().st_size / 1e6:.1f} MB")
+    if not packs:
+        say(f"There is no model in {build_models.NON_COMMERCIAL}, so no pack was written.")
+
+
 def project_version(engine: Path) -> str:
     """Return the version in the engine wheel's name; the add-on must carry the same."""
     version = str(parse_wheel_filename(engine.name)[1])
@@ -315,6 +335,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--platform", choices=sorted(PLATFORMS), default=this_platform())
     parser.add_argument("--python", choices=sorted(PYTHONS), default="3.11", help="Python inside the Blender")
     parser.add_argument("--all", action="store_true", help="every platform and Python version")
+    parser.add_argument("--models", action="store_true", help="only the packs of the non-commercial models")
     parser.add_argument("--out", type=Path, default=ROOT / "dist", help="folder for the zips")
     options = parser.parse_args(arguments)
     targets = [Target(options.platform, options.python)]
@@ -322,6 +343,10 @@ def main(arguments: list[str] | None = None) -> int:
         targets = [Target(p, v) for p in PLATFORMS for v in PYTHONS if (p, v) not in IMPOSSIBLE]
     options.out.mkdir(parents=True, exist_ok=True)
     try:
+        if options.models or options.all:
+            build_packs(options.out.resolve())
+        if options.models:
+            return 0
         if any((t.platform, t.python) in IMPOSSIBLE for t in targets):
             raise BuildError("Intel Macs run Blender up to 4.5, which has Python 3.11: build that one.")
         say("building the engine's wheel")
