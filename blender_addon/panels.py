@@ -8,7 +8,7 @@ from typing import Any
 
 import bpy
 
-from . import rig, takes
+from . import models, rig, takes
 from .preferences import preferences
 from .session import session
 from .status import Status
@@ -40,6 +40,7 @@ class MOTION_PROMPT_PT_main(_MotionPanel, bpy.types.Panel):
         column.prop(settings, "count")
         _draw_buttons(layout)
         _draw_target(layout, context)
+        models.draw_mark(layout, settings.bundle)
         _draw_status(layout, context, session.status)
 
 
@@ -92,9 +93,7 @@ class MOTION_PROMPT_PT_advanced(_MotionPanel, bpy.types.Panel):
         layout.use_property_split = True
         layout.use_property_decorate = False
         layout.prop(settings, "bundle")
-        licence = _licence(settings.bundle)
-        if licence:
-            layout.label(text=f"Licence: {licence}", icon="COPY_ID")
+        models.draw(layout, settings.bundle)
         column = layout.column(align=True)
         column.prop(settings, "sampler")
         column.prop(settings, "steps")
@@ -107,13 +106,6 @@ class MOTION_PROMPT_PT_advanced(_MotionPanel, bpy.types.Panel):
         layout.operator("motion_prompt.restart_engine", icon="FILE_REFRESH")
         if session.health.get("device"):
             layout.label(text=f"Engine {session.health['version']} on {session.health['device']}")
-
-
-def _licence(name: str) -> str:
-    for bundle in session.health.get("bundles", ()):
-        if bundle["name"] == name or (name in {"AUTO", ""} and bundle["default"]):
-            return str(bundle["licence"])
-    return ""
 
 
 class MOTION_PROMPT_PT_takes(_MotionPanel, bpy.types.Panel):

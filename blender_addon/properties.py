@@ -17,7 +17,7 @@ from bpy.props import (
     StringProperty,
 )
 
-from . import takes
+from . import models, takes
 from .preferences import preferences
 from .session import session
 
@@ -46,10 +46,10 @@ def _prompt_changed(settings: MotionPromptSettings, context: bpy.types.Context) 
 
 def _bundle_items(settings: Any, context: bpy.types.Context | None) -> list[tuple[str, str, str, int]]:
     """The engine's bundles; the list is kept because Blender does not keep the strings."""
-    items = [("AUTO", "Default Model", "The model that comes with the add-on", 0)]
+    items = [("AUTO", models.default_title(), "The model that comes with the add-on", 0)]
     for bundle in session.health.get("bundles", ()):
         number = zlib.crc32(bundle["name"].encode()) & 0x7FFFFFFF or 1
-        items.append((bundle["name"], bundle["title"], f"Licence: {bundle['licence']}", number))
+        items.append((bundle["name"], models.title(bundle), models.description(bundle), number))
     if items != _bundle_items.kept:  # type: ignore[attr-defined]
         _bundle_items.kept = items  # type: ignore[attr-defined]
     return _bundle_items.kept  # type: ignore[attr-defined]

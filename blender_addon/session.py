@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import bpy
@@ -62,12 +62,34 @@ class Task:
     report: str = ""
 
 
+@dataclass
+class Errand:
+    """A call to the engine that makes no keys.
+
+    Attributes
+    ----------
+    method, path, body : the call.
+    activity : what the status line says meanwhile.
+    closing : makes the closing line of the engine's reply.
+    fixes : buttons under a refusal.
+    """
+
+    method: str
+    path: str
+    body: dict[str, Any] | None
+    activity: str
+    closing: Callable[[dict[str, Any]], Status]
+    fixes: tuple[Fix, ...] = ()
+    job: engine.Job | None = None
+
+
 class Session:
-    """The one running task and its engine."""
+    """The one running task and its engine; beside it, at most one errand."""
 
     def __init__(self) -> None:
         self.worker: engine.Worker | None = None
         self.task: Task | None = None
+        self.errand: Errand | None = None
         self.status = Status("INFO", "")
         self.progress = 0.0
         self.activity = ""
@@ -100,6 +122,13 @@ class Session:
             text = f"Cancelled. {_count(len(task.made), 'action')} made before that stay in the file."
         self.set_status(Status("INFO", text))
 
+    def send(self, errand: Errand) -> None:
+        """Have the engine do something else; its sentence takes the place of the line when it is done."""
+        self.errand = errand
+        errand.job = self._engine().call(errand.method, errand.path, errand.body)
+        self.set_status(Status("INFO", f"{errand.activity}..."))
+        ensure_timer()
+
     def warm(self) -> None:
         """Have the engine started in the background."""
         self._engine().warm()
@@ -108,6 +137,7 @@ class Session:
     def restart_engine(self) -> None:
         """End the engine and start a new one."""
         self.cancel("Cancelled, because the engine was restarted.")
+        self.errand = None
         if self.worker is not None:
             self.worker.stop()
             self.worker = None
@@ -116,7 +146,7 @@ class Session:
 
     def stop(self) -> None:
         """End everything; at the end of the add-on or of Blender."""
-        self.task = self.unplaced = None
+        self.task = self.unplaced = self.errand = None
         if self.worker is not None:
             self.worker.stop()
             self.worker = None
@@ -149,7 +179,7 @@ class Session:
             changed = True
         if changed:
             self.show()
-        return self.task is not None
+        return self.task is not None or self.errand is not None
 
     def _take(self, number: int, event: engine.Event) -> None:
         match event:
@@ -165,11 +195,16 @@ class Session:
                     )
                 elif (
                     self.task is None
+                    and self.errand is None
                     and self.status.kind == "INFO"
                     and not self.status.text.startswith("Cancel")
                 ):
                     self.status = Status("INFO", "The engine is ready.")
                 return
+        errand = self.errand
+        if errand is not None and errand.job is not None and number == errand.job.number:
+            self._errand_over(errand, event)
+            return
         task = self.task
         if task is None or task.job is None or number != task.job.number:
             if isinstance(event, engine.Failed) and task is None and event.code == "engine_start":
@@ -192,6 +227,19 @@ class Session:
             case engine.Stopped():
                 self._drop()
                 self.status = Status("INFO", "Cancelled. Nothing was changed.")
+
+    def _errand_over(self, errand: Errand, event: engine.Event) -> None:
+        self.errand = None
+        match event:
+            case engine.Answered(reply):
+                self.status = errand.closing(reply)
+            case engine.Failed():
+                # "try again" under a broken connection would be for a prompt
+                event = replace(event, code="bad_reply") if event.code == "client" else event
+                status = self._failure(event)
+                self.status = replace(status, fixes=status.fixes or errand.fixes)
+            case _:
+                self.status = Status("INFO", "")
 
     def _engine(self) -> engine.Worker:
         if self.worker is None:

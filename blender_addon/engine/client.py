@@ -65,8 +65,14 @@ class Stream:
             self._connection.close()
 
 
-def call(address: Address, method: str, path: str, timeout: float = CONNECT_SECONDS) -> dict[str, Any]:
-    """A short call without a body.
+def call(
+    address: Address,
+    method: str,
+    path: str,
+    timeout: float = CONNECT_SECONDS,
+    body: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """A call with one answer.
 
     Raises
     ------
@@ -77,7 +83,8 @@ def call(address: Address, method: str, path: str, timeout: float = CONNECT_SECO
     """
     connection = http.client.HTTPConnection("127.0.0.1", address.port, timeout=timeout)
     try:
-        connection.request(method, path, headers={"Authorization": f"Bearer {address.token}"})
+        content = None if body is None else json.dumps(body).encode("utf-8")
+        connection.request(method, path, content, {"Authorization": f"Bearer {address.token}"})
         reply = connection.getresponse()
         content = reply.read()
     finally:

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PYTHON_VARIABLE = "MOTION_PROMPT_ENGINE_PYTHON"
-_NEEDED = ("motion_engine", "numpy", "onnxruntime", "tokenizers", "fastapi", "uvicorn", "pydantic", "psutil")
+_NEEDED = (
+    "motion_engine", "numpy", "onnxruntime", "tokenizers", "fastapi", "uvicorn", "pydantic", "psutil", "platformdirs",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

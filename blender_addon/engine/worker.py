@@ -27,12 +27,19 @@ from .process import Address, EngineProcess, EngineStartError, describe_exit
 
 _numbers = itertools.count(1)
 
+CALL_SECONDS = 600.0
+"""How long a call may take that copies a model."""
+
 
 @dataclass
 class Job:
-    """A request on its way. All but ``cancelled`` belongs to the thread."""
+    """A request on its way: a ``POST /v1/generate``, or the ``call`` (method, path) if there is one.
 
-    body: dict[str, Any]
+    All but ``cancelled`` belongs to the thread.
+    """
+
+    body: dict[str, Any] | None
+    call: tuple[str, str] | None = None
     number: int = field(default_factory=lambda: next(_numbers))
     cancelled: threading.Event = field(default_factory=threading.Event)
     stream: client.Stream | None = None
@@ -98,7 +105,14 @@ class Stopped:
     """The job was cancelled."""
 
 
-Event = Starting | Ready | Queued | Progress | Arrived | Finished | Failed | Stopped
+@dataclass(frozen=True)
+class Answered:
+    """The call was answered."""
+
+    reply: dict[str, Any]
+
+
+Event = Starting | Ready | Queued | Progress | Arrived | Finished | Failed | Stopped | Answered
 
 
 class Worker:
@@ -127,6 +141,12 @@ class Worker:
     def submit(self, body: dict[str, Any]) -> Job:
         """Queue a request (body of ``POST /v1/generate``)."""
         job = Job(body)
+        self._inbox.put(job)
+        return job
+
+    def call(self, method: str, path: str, body: dict[str, Any] | None) -> Job:
+        """Queue a call with a single answer."""
+        job = Job(body, (method, path))
         self._inbox.put(job)
         return job
 
@@ -188,8 +208,11 @@ class Worker:
         if address is None or job.cancelled.is_set():
             self._say(job, Stopped())
         else:
-            if job.body:
+            if job.call is not None:
+                self._call(job, address)
+            elif job.body:
                 self._generate(job, address)
+                self._reported = False  # models may have been added from elsewhere: the menu is to show them
             self._report(job, address)
 
     def _address(self, job: Job, reason: str = "") -> Address | None:
@@ -221,7 +244,23 @@ class Worker:
             else:
                 time.sleep(0.1)
 
+    def _call(self, job: Job, address: Address) -> None:
+        """Make a call and pass its answer on, after the engine's report on how things are now."""
+        assert job.call is not None
+        try:
+            reply = client.call(address, *job.call, timeout=CALL_SECONDS, body=job.body)
+        except client.ReplyError as error:
+            self._say(job, Failed(error.code, error.message, error.fix))
+            return
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            self._say(job, Failed("bad_reply", f"The engine did not answer: {error}.", "Restart it."))
+            return
+        self._reported = False
+        self._report(job, address)
+        self._say(job, Answered(reply))
+
     def _generate(self, job: Job, address: Address) -> None:
+        assert job.body is not None
         finished = False
         try:
             job.stream = client.Stream(address, job.body)

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Models in the sidebar: labels of licences, adding a pack, using it, removing it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+bpy = pytest.importorskip("bpy")
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from packs import copy_of_base, zip_of  # noqa: E402
+
+from blender_addon import headless, models  # noqa: E402
+from blender_addon.properties import request_body  # noqa: E402
+from blender_addon.session import session  # noqa: E402
+
+
+class Layout:
+    """Stands in for Blender's layout: the labels and buttons that were drawn."""
+
+    def __init__(self):
+        self.labels, self.buttons = [], []
+
+    def label(self, text="", icon="NONE"):
+        self.labels.append((text, icon))
+
+    def row(self, align=False):
+        return self
+
+    def operator(self, name, icon="NONE"):
+        self.buttons.append(name)
+        return self
+
+
+def drawn(name):
+    layout = Layout()
+    models.draw_mark(layout, name)
+    models.draw(layout, name)
+    return layout
+
+
+@pytest.fixture
+def pack(tmp_path):
+    return zip_of(copy_of_base(tmp_path / "ambles"), tmp_path / "ambles.zip", "ambles/")
+
+
+def test_a_model_is_added_used_and_removed(engine, run, scene, pack):
+    steps = len(bpy.data.actions), len(bpy.data.objects)
+    assert bpy.ops.motion_prompt.add_model(filepath=str(pack)) == {"FINISHED"}
+    assert session.status.text == "Adding ambles.zip..."
+    assert not bpy.ops.motion_prompt.add_model.poll(), "one at a time"
+    run()
+    status = session.status
+    assert status.kind == "DONE", status
+    assert "CC-BY-NC-4.0" in status.text and "must not be sold" in status.text
+    assert (len(bpy.data.actions), len(bpy.data.objects)) == steps
+    assert scene.motion_prompt.bundle == "AUTO", "it is not chosen by itself"
+
+    (use,) = status.fixes
+    assert use.operator == "motion_prompt.use_model"
+    bpy.ops.motion_prompt.use_model(**use.properties)
+    assert scene.motion_prompt.bundle == "ambles"
+    assert request_body(scene.motion_prompt, "walk")["bundle"] == "ambles"
+    layout = drawn("ambles")
+    assert ("Ambles (non-commercial)", "ERROR") in layout.labels
+    assert ("Clips made with it must not be sold", "ERROR") in layout.labels
+    assert layout.buttons == ["motion_prompt.add_model", "motion_prompt.remove_model"]
+    (action,) = headless.generate("a person walks", duration=1)
+    assert action["licence"] == "CC-BY-NC-4.0" and action["bundle"].startswith("ambles")
+
+    assert bpy.ops.motion_prompt.remove_model(name="ambles") == {"FINISHED"}
+    assert scene.motion_prompt.bundle == "AUTO"
+    run()
+    assert session.status.text == "The model 'ambles' was removed."
+    assert models.known("ambles") is None
+    layout = drawn("AUTO")
+    assert [text for text, _ in layout.labels] == ["Licence: CC-BY-3.0"]
+    assert layout.buttons == ["motion_prompt.add_model"]
+
+
+def test_what_is_no_pack_is_refused_with_a_way_out(engine, run, scene, tmp_path):
+    broken = tmp_path / "broken.zip"
+    broken.write_text("no zip")
+    assert bpy.ops.motion_prompt.add_model(filepath=str(broken)) == {"FINISHED"}
+    run()
+    assert session.status.kind == "ERROR" and "broken.zip is no zip" in session.status.text
+    assert [fix.operator for fix in session.status.fixes] == ["motion_prompt.add_model"]
+    assert bpy.ops.motion_prompt.remove_model(name="base") == {"FINISHED"}
+    run()
+    assert "comes with Motion Prompt" in session.status.text
+
+
+def test_a_file_that_is_not_there(scene, tmp_path):
+    assert bpy.ops.motion_prompt.add_model(filepath=str(tmp_path / "none.zip")) == {"CANCELLED"}
+    assert "There is no file" in session.status.text and session.errand is None
+    assert bpy.ops.motion_prompt.remove_model(name="") == {"CANCELLED"}
+
+
+def test_labels_of_the_menu(scene):
+    bundle = {
+        "name": "a",
+        "title": "A",
+        "licence": "CC-BY-NC-4.0",
+        "commercial": False,
+        "own": True,
+        "default": True,
+    }
+    session.health = {"bundles": [bundle]}
+    assert models.title(bundle) == "A (non-commercial)"
+    assert models.description(bundle) == "Licence: CC-BY-NC-4.0. Clips made with it must not be sold"
+    assert models.default_title() == "Default Model (non-commercial)"
+    scene.motion_prompt.bundle = "a"
+    assert scene.motion_prompt.bundle == "a"
