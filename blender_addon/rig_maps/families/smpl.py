@@ -3,22 +3,16 @@
 
 from __future__ import annotations
 
-import re
+from ..family import RigFamily, body
 
-from motion_engine import skeleton
-
-from .matching import RigFamily
-
-_PREFIX = re.compile(r"^(?:[mfn]_avg_|smplh?_)")
-
-
-def key(name: str) -> str:
-    """``m_avg_L_Hip`` and ``L_Hip`` to ``l_hip``."""
-    return _PREFIX.sub("", name.lower())
-
-
-def _names(joint: str) -> tuple[str, ...]:
-    return (joint.replace("left_", "l_").replace("right_", "r_"),)
-
-
-FAMILY = RigFamily("SMPL", {joint: _names(joint) for joint in skeleton.JOINT_NAMES}, key)
+FAMILY = RigFamily(
+    "SMPL",
+    body(
+        ("L", "R"),
+        pelvis="Pelvis", spine1="Spine1", spine2="Spine2", spine3="Spine3", neck="Neck", head="Head",
+        hip="{}_Hip", knee="{}_Knee", ankle="{}_Ankle", foot="{}_Foot",
+        collar="{}_Collar", shoulder="{}_Shoulder", elbow="{}_Elbow", wrist="{}_Wrist",
+    ),
+    prefix=r"[mfn]_avg_|(?i:smplh?_)",
+    rank=3,
+)  # fmt: skip

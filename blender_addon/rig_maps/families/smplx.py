@@ -5,6 +5,6 @@ from __future__ import annotations
 
 from motion_engine import skeleton
 
-from .matching import RigFamily
+from ..family import RigFamily
 
-FAMILY = RigFamily("SMPL-X", {name: (name,) for name in skeleton.JOINT_NAMES})
+FAMILY = RigFamily("SMPL-X", {name: (name,) for name in skeleton.JOINT_NAMES}, rank=3)

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bodies are found by their shape when the names say nothing."""
+
+from __future__ import annotations
+
+import addon_rig_tables as tables
+import numpy as np
+import pytest
+
+pytest.importorskip("bpy")
+
+from blender_addon.rig_maps import REQUIRED, RigError, map_bones, recognize
+from blender_addon.rig_maps.shape import TITLE
+from motion_engine import quaternion as quat
+
+CONTROLS = {"arp_controls", "cloudrig"}
+RIGS = {pose: tables.rigs(pose) for pose in (0.0, 45.0)}
+NAMES = [name for name in RIGS[0.0] if name not in CONTROLS]
+
+
+def nonsense(rig: tables.Rig, seed: int = 0) -> tables.Rig:
+    """The rig in random order with names that say nothing."""
+    random = np.random.default_rng(seed)
+    order = list(rig.parents)
+    random.shuffle(order)
+    renamed = rig.renamed({bone: f"кость {chr(0x410 + i % 26)}{i}q" for i, bone in enumerate(order)})
+    renamed.parents = {bone: renamed.parents[bone] for bone in sorted(renamed.parents)}
+    return renamed
+
+
+def check(found: dict[str, str], rig: tables.Rig) -> None:
+    """Limbs, neck and head are the family's own; the spine lies between pelvis and chest."""
+    above = {}
+    for bone in rig.parents:
+        chain, here = [], bone
+        while here is not None:
+            chain.append(here)
+            here = rig.parents[here]
+        above[bone] = chain
+    for joint in REQUIRED | {"head", "left_foot", "right_foot"}:
+        if joint == "pelvis" or joint not in rig.joints:
+            continue
+        assert found.get(joint) == rig.joints[joint], joint
+    # another bone at the same place does as well
+    assert found["pelvis"] in above[rig.joints["left_hip"]] and rig.joints["pelvis"] in above[found["pelvis"]]
+    for side in ("left", "right"):
+        assert rig.joints[f"{side}_collar"] in above[found[f"{side}_collar"]]
+        assert found[f"{side}_collar"] in above[found[f"{side}_shoulder"]][1:]
+    assert found["neck"] in above[found["head"]][1:]
+    for joint in ("spine1", "spine2", "spine3"):
+        if joint in found:
+            assert found["pelvis"] in above[found[joint]][1:]
+            assert found[joint] in above[found["left_shoulder"]]
+
+
+@pytest.mark.parametrize("pose", RIGS)
+@pytest.mark.parametrize("name", NAMES)
+def test_without_names(name, pose):
+    rig = nonsense(RIGS[pose][name])
+    found = recognize(rig.parents, rig.rest)
+    assert found.sure, found.sentence
+    assert found.mapping.family == TITLE
+    check(found.mapping.bones, rig)
+
+
+TURN = quat.to_matrix(quat.from_axis_angle(np.array([0.7, -1.1, 2.0])))
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [0.01 * np.eye(3), 100.0 * np.eye(3), TURN, 37.0 * TURN.T, np.eye(3)[[1, 2, 0]], np.diag([-1.0, -1.0, 1.0])],
+    ids=["0.01", "100", "turned", "turned and 37", "axes exchanged", "facing back"],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["mixamo", "daz_g8", "mmd", "vroid", "mpfb_default", "custom"])
+def test_any_size_and_turn(name, matrix):
+    rig = nonsense(RIGS[45.0][name].moved(matrix), seed=1)
+    found = recognize(rig.parents, rig.rest)
+    assert found.sure, found.sentence
+    check(found.mapping.bones, rig)
+
+
+def test_tails_that_point_anywhere():
+    random = np.random.default_rng(3)
+    for name in NAMES:
+        rig = nonsense(RIGS[0.0][name])
+        for ends in rig.rest.values():
+            ends[1] = ends[0] + 0.1 * random.normal(size=3)
+        found = recognize(rig.parents, rig.rest)
+        assert found.sure, (name, found.sentence)
+        check(found.mapping.bones, rig)
+
+
+def test_slightly_lopsided_body():
+    random = np.random.default_rng(4)
+    rig = nonsense(RIGS[45.0]["mixamo"])
+    for ends in rig.rest.values():
+        ends += random.normal(scale=0.004, size=3)
+    check(map_bones(rig.parents, rig.rest).bones, rig)
+
+
+def without(rig: tables.Rig, *starts: str) -> tables.Rig:
+    """The rig without the bones of these names and all below them."""
+    gone: set[str] = set()
+    for bone in rig.parents:
+        here: str | None = bone
+        while here is not None:
+            if here in starts:
+                gone.add(bone)
+            here = rig.parents[here]
+    return tables.Rig(
+        rig.family,
+        {b: p for b, p in rig.parents.items() if b not in gone},
+        {b: r for b, r in rig.rest.items() if b not in gone},
+        {j: b for j, b in rig.joints.items() if b not in gone},
+    )
+
+
+def test_without_toes_it_asks():
+    rig = nonsense(without(RIGS[0.0]["rokoko"], "LeftToe", "RightToe"))
+    found = recognize(rig.parents, rig.rest)
+    assert not found.sure
+    assert "front cannot be told from its back" in found.sentence
+    assert {j for j in found.mapping.bones if j in REQUIRED} == REQUIRED  # the guess is there to be corrected
+
+
+@pytest.mark.parametrize(
+    ("lost", "sentence"),
+    [
+        (("LeftThigh", "RightThigh"), "one pair of mirrored limbs"),
+        (("LeftShoulder", "RightShoulder"), "one pair of mirrored limbs"),
+        (("RightShoulder",), "one pair of mirrored limbs"),
+        (("Spine1", "LeftThigh", "RightThigh"), "no known rig"),
+    ],
+)
+def test_incomplete_bodies_are_refused(lost, sentence):
+    rig = nonsense(without(RIGS[0.0]["rokoko"], *lost))
+    with pytest.raises(RigError, match=sentence):
+        map_bones(rig.parents, rig.rest)
+
+
+def animal() -> tables.Rig:
+    """A plain animal: a level back, and the same limb four times."""
+    rig = tables.Rig("animal")
+    heads = {
+        "b0": (0, 0.5, 1.0),
+        "b1": (0, 0.2, 1.05),
+        "b2": (0, -0.3, 1.05),
+        "b3": (0, -0.6, 1.3),
+        "b4": (0, -0.8, 1.5),
+    }
+    rig.parents = {"b0": None, "b1": "b0", "b2": "b1", "b3": "b2", "b4": "b3", "t": "b0"}
+    heads["t"] = (0, 0.9, 0.9)
+    for x in (0.15, -0.15):
+        for root, y in (("b0", 0.5), ("b2", -0.3)):
+            above = root
+            for n, (dy, z) in enumerate(((0.0, 0.95), (-0.05, 0.55), (0.03, 0.12), (-0.08, 0.03))):
+                name = f"{root}{x:+}{n}"
+                rig.parents[name], above = above, name
+                heads[name] = (x, y + dy, z)
+    rig.rest = {bone: np.array([at, np.add(at, (0, 0, 0.05))], dtype=float) for bone, at in heads.items()}
+    return rig
+
+
+def test_animal_is_refused_by_its_shape():
+    rig = animal()
+    with pytest.raises(RigError, match="four legs"):
+        map_bones(rig.parents, rig.rest)
+
+
+def test_animal_with_a_body_s_names_is_refused():
+    """Some tools name an animal's front legs as arms."""
+    rig = animal()
+    arms = {"+": "Left", "-": "Right"}
+    names = {"b0": "Hips", "b1": "Spine", "b2": "Spine1", "b3": "Neck", "b4": "Head", "t": "Tail"}
+    for sign, side in arms.items():
+        for n, part in enumerate(("UpLeg", "Leg", "Foot", "ToeBase")):
+            names[f"b0{sign}0.15{n}"] = side + part
+        for n, part in enumerate(("Arm", "ForeArm", "Hand", "HandMiddle1")):
+            names[f"b2{sign}0.15{n}"] = side + part
+    named = rig.renamed(names)
+    with pytest.raises(RigError, match="four legs: 'LeftHand' and 'RightHand' reach the ground"):
+        map_bones(named.parents, named.rest)
+
+
+def test_half_named_rig_agrees_with_its_shape():
+    rig = RIGS[45.0]["ue4"]
+    odd = {"calf_l": "under_l", "calf_r": "under_r"}
+    renamed = rig.renamed({bone: odd.get(bone, bone) for bone in rig.parents})
+    assert map_bones(renamed.parents, renamed.rest).bones["left_knee"] == "under_l"
+    with pytest.raises(RigError, match="lacks the left knee"):
+        map_bones(renamed.parents)  # names alone do not tell
