@@ -85,10 +85,18 @@ def check(target: bpy.types.Object) -> rig_maps.Mapping:
             f"'{target.name}' is being edited in the NLA. Leave the strip's tweak mode (Tab) first."
         )
     parents = {bone.name: bone.parent.name if bone.parent else None for bone in target.data.bones}
+    # in the armature's own space, where an object that is turned or mirrored makes no difference
+    rest = {bone.name: np.array([bone.head_local, bone.tail_local]) for bone in target.data.bones}
     try:
-        return rig_maps.map_bones(parents)
+        mapping = rig_maps.map_bones(parents, rest)
     except rig_maps.RigError as error:
         raise UserError(f"'{target.name}': {error} Nothing was changed.", [choose]) from None
+    if mapping.kind == "control":
+        raise UserError(
+            f"'{target.name}' is a {mapping.family} control rig, which cannot be animated yet. Nothing was changed.",
+            [choose],
+        )
+    return mapping
 
 
 def read_rest(target: bpy.types.Object, mapping: rig_maps.Mapping) -> RestRig:

@@ -14,7 +14,7 @@ Array = NDArray[np.floating]
 CLOSE = 0.02
 """Share of the skeleton's size within which a bone counts as another's mirror image, or as lying on the plane."""
 
-_SAMPLES = 240
+_SAMPLES = 160
 """Bones that are tried on a plane; more tell no more."""
 
 
@@ -103,7 +103,7 @@ def _candidates(
 ) -> Iterator[tuple[Array, Array]]:
     """Planes half-way between siblings that carry equally many bones."""
     for siblings in children:
-        listed = list(siblings)[:40]
+        listed = list(siblings)[:24]
         for i, first in enumerate(listed):
             for second in listed[i + 1 :]:
                 if counts[first] != counts[second]:

@@ -100,7 +100,7 @@ def recognize(families: Sequence[RigFamily], parents: Parents, rest: Rest | None
         reasons = (f"{len(read.bones)} joints read off the shape of the skeleton",)
         return Recognition(Mapping(shape.TITLE, read.bones), score, True, reasons, (), ranking)
     if known < KNOWN and not best.problems:
-        titles = [family.title for family in families]
+        titles = list(dict.fromkeys(family.title.split(" (")[0] for family in families if family.rank >= 0))
         why = " ".join(read.problems) if read is not None else None
         guess = Mapping(shape.TITLE, read.bones) if read is not None and read.bones else None
         return Recognition(guess, 0.4, False, (), (explain.unknown(parents, titles, why),), ranking)

@@ -23,7 +23,7 @@ TITLE = "Read off its shape"
 _DOWN = -0.55
 """Cosine between legs and trunk above which they do not make a standing body."""
 
-_STACKED = 3
+_STACKED = 2
 """Bones at the very place of a knee and an elbow above which a rig is a control rig with layers of chains."""
 
 
@@ -50,7 +50,7 @@ class Tree:
     """An armature as arrays: heads and tails (n, 3), parents, children, side of every bone."""
 
     def __init__(self, parents: Parents, rest: Rest) -> None:
-        self.names = [bone for bone in parents if bone in rest]
+        self.names = [bone for bone in parents if bone in rest and np.isfinite(rest[bone]).all()]
         index = {bone: i for i, bone in enumerate(self.names)}
         n = len(self.names)
         ends = np.array([rest[bone] for bone in self.names], dtype=float).reshape(n, 2, 3)
