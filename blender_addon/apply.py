@@ -62,7 +62,9 @@ def write(place: Place, motions: Sequence[Motion], name: str, is_first: bool) ->
                 channels = solver.solve(rest, motion.resample(rate))
                 title = name if len(motions) == 1 else numbered(name, index + 1)
                 actions.append(
-                    keyframes.write_action(target, channels, title, place.start, motion.provenance)
+                    keyframes.write_action(
+                        target, channels, title, place.start, motion.provenance, rig.switch_values(mapping)
+                    )
                 )
             if is_first:
                 keyframes.assign(target, actions[0])

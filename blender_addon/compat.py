@@ -14,8 +14,8 @@ from typing import Any
 import bpy
 
 LAYERED = bpy.app.version >= (4, 4, 0)
-LINEAR = 1
-"""Number of the keyframe interpolation LINEAR, for ``foreach_set``."""
+CONSTANT, LINEAR = 0, 1
+"""Numbers of keyframe interpolations, for ``foreach_set``."""
 
 
 class CurveWriter:

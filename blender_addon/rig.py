@@ -9,9 +9,10 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
+from motion_engine import quaternion as quat
 from motion_engine import skeleton
 
-from . import rig_maps
+from . import probe, rig_maps
 from .retarget.rest import RestRig
 from .status import Fix, UserError
 
@@ -91,16 +92,19 @@ def check(target: bpy.types.Object) -> rig_maps.Mapping:
         mapping = rig_maps.map_bones(parents, rest)
     except rig_maps.RigError as error:
         raise UserError(f"'{target.name}': {error} Nothing was changed.", [choose]) from None
-    if mapping.kind == "control":
-        raise UserError(
-            f"'{target.name}' is a {mapping.family} control rig, which cannot be animated yet. Nothing was changed.",
-            [choose],
-        )
     return mapping
 
 
 def read_rest(target: bpy.types.Object, mapping: rig_maps.Mapping) -> RestRig:
-    """Rest pose of the mapped bones and of the bones between them."""
+    """Rest pose of the mapped bones and of the bones between them; of a control rig also what carries each control.
+
+    Raises
+    ------
+    UserError
+        If nothing explains how a control moves.
+    """
+    if mapping.kind == "control":
+        return _read_controls(target, mapping)
     joint_of = {bone: skeleton.JOINT[joint] for joint, bone in mapping.bones.items()}
     root = target.pose.bones[mapping.bones["pelvis"]]
     wanted = set()
@@ -123,6 +127,39 @@ def read_rest(target: bpy.types.Object, mapping: rig_maps.Mapping) -> RestRig:
         mover=_mover(root).name,
         mover_location=_location_map(root),
     )
+
+
+def _read_controls(target: bpy.types.Object, mapping: rig_maps.Mapping) -> RestRig:
+    joints = [joint for joint in skeleton.JOINT_NAMES if joint in mapping.bones]
+    names = [mapping.bones[joint] for joint in joints]
+    bones = [target.pose.bones[name] for name in names]
+    found = probe.carriers(target, names, switch_values(mapping))
+    if found.unknown.any():
+        odd = ", ".join(names[i] for i in np.flatnonzero(found.unknown)[:4])
+        raise UserError(
+            f"'{target.name}': constraints or drivers turn {odd} in a way that cannot be keyed against. Switch them "
+            "off, or put the motion on the rig's deform bones. Nothing was changed."
+        )
+    count = len(bones)
+    return RestRig(
+        names=names,
+        parents=np.full(count, -1),
+        joints=np.array([skeleton.JOINT[joint] for joint in joints]),
+        rest=np.array([bone.bone.matrix_local for bone in bones], dtype=float),
+        pose=np.tile(quat.IDENTITY, (count, 1)),
+        inherit=np.ones(count, dtype=bool),
+        modes=[bone.rotation_mode for bone in bones],
+        root_parent=quat.IDENTITY,
+        mover=_mover(bones[0]).name,
+        mover_location=_location_map(bones[0]),
+        carriers=found,
+    )
+
+
+def switch_values(mapping: rig_maps.Mapping) -> dict[tuple[str, str], float]:
+    """(bone, custom property) -> value with which the FK controls of a rig take effect."""
+    switches = mapping.hints.switches if mapping.hints is not None else ()
+    return {(switch.bone, switch.prop): switch.fk for switch in switches}
 
 
 def _carried(root: bpy.types.PoseBone) -> np.ndarray:

@@ -12,6 +12,7 @@ from motion_engine import quaternion as quat
 from motion_engine import skeleton
 
 from ..axes import TO_BLENDER
+from .carriers import Carriers
 
 Array = NDArray[np.floating]
 J = skeleton.JOINT
@@ -48,6 +49,8 @@ class RestRig:
     root_parent : (4,) rotation, in armature space and relative to its rest, of what carries the pelvis bone.
     mover : name of the bone whose location moves the pelvis bone, mostly itself.
     mover_location : (4, 4) affine map from the mover's location to the pelvis bone's head in armature space.
+    carriers : what carries each bone of a control rig, in place of parents, inherit and root_parent; every bone is
+        mapped then, and the pelvis bone may turn about another point than the pelvis.
     """
 
     names: list[str]
@@ -60,6 +63,7 @@ class RestRig:
     root_parent: Array
     mover: str
     mover_location: Array
+    carriers: Carriers | None = None
 
     def heads(self) -> Array:
         """(22, 3) rest positions of the joints, NaN where no bone is mapped."""

@@ -18,6 +18,7 @@ from motion_engine import skeleton
 from motion_engine.motion import Motion
 
 from . import feet
+from .carriers import Carriers
 from .channels import Channel, rotation_channel
 from .rest import RestRig, engine_to_rig, rest_to_t_pose
 
@@ -69,6 +70,8 @@ def measure(rig: RestRig) -> Target:
     if min(lengths) < 1e-6:
         raise ValueError("The legs of this armature have no length.")
     scale = float(sum(lengths)) / _SOURCE_LEGS
+    if rig.carriers is not None:
+        heads[J["pelvis"]] = _pelvis_of(heads, to_rig, scale)
     up = quat.rotate(to_rig, np.array([0.0, 1.0, 0.0]))
     ground = feet.target_ground(heads, up, scale)
     drops = []
@@ -98,10 +101,19 @@ def solve(rig: RestRig, motion: Motion) -> list[Channel]:
         quat.multiply(quat.conjugate(target.to_rig), target.align),
     )  # (T, 22, 4): A D
     pelvis = _plant(motion, source_turns, target, turns)
-    channels = _rotations(rig, turns)
+    channels = _rotations(rig, turns) if rig.carriers is None else _controls(rig, rig.carriers, turns)
+    # a control may turn about another point than the pelvis
+    pelvis = pelvis + quat.rotate(turns[:, J["pelvis"]], rig.rest[0, :3, 3] - target.heads[J["pelvis"]])
     away = np.linalg.inv(rig.mover_location)
     location = pelvis @ away[:3, :3].T + away[:3, 3]
     return [Channel(rig.mover, "location", location), *channels]
+
+
+def _pelvis_of(heads: Array, to_rig: Array, scale: float) -> Array:
+    """Where the pelvis joint lies between the hips of a rig whose pelvis control is elsewhere."""
+    hips = skeleton.REST_OFFSETS[[J["left_hip"], J["right_hip"]]].mean(axis=0)
+    between = 0.5 * (heads[J["left_hip"]] + heads[J["right_hip"]])
+    return between - scale * quat.rotate(to_rig, hips)
 
 
 def _plant(motion: Motion, source_turns: Array, target: Target, turns: Array) -> Array:
@@ -174,4 +186,16 @@ def _rotations(rig: RestRig, turns: Array) -> list[Channel]:
         deltas.append(turns[:, joint])
         local = quat.multiply(quat.conjugate(frame), quat.multiply(turns[:, joint], rest[bone]))
         channels.append(rotation_channel(rig.names[bone], rig.modes[bone], local))
+    return channels
+
+
+def _controls(rig: RestRig, carriers: Carriers, turns: Array) -> list[Channel]:
+    """Rotation channels of controls from rotations (T, 22, 4) relative to the rest pose."""
+    rest = quat.from_matrix(rig.rest[:, :3, :3])
+    wanted = [turns[:, joint] for joint in rig.joints]
+    channels = []
+    for control, turn in enumerate(wanted):
+        frame = quat.multiply(carriers.inherited(control, wanted), rest[control])
+        local = quat.multiply(quat.conjugate(frame), quat.multiply(turn, rest[control]))
+        channels.append(rotation_channel(rig.names[control], rig.modes[control], local))
     return channels
