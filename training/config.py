@@ -77,11 +77,7 @@ class MLDTraining:
 
 @dataclass(frozen=True)
 class LCMTraining:
-    """Latent consistency distillation: guidance range, steps of the solver's grid, Huber c, EMA of the target.
-
-    ``adversarial``: how hard the critic (`training.critic`) pulls, as a share of the consistency loss;
-    0 is MotionLCM as published.
-    """
+    """Latent consistency distillation: guidance range, steps of the solver's grid, Huber c, EMA of the target."""
 
     steps: int
     batch: int
@@ -90,7 +86,6 @@ class LCMTraining:
     grid: int
     huber: float
     ema: float
-    adversarial: float
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import math
 import pickle
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,6 @@ def train(
     betas: tuple[float, float] = (0.9, 0.99),
     cosine: bool = True,
     after_step: Callable[[int], None] | None = None,
-    faster: Mapping[nn.Module, float] | None = None,
 ) -> None:
     """AdamW with warm-up and cosine decay, gradient norm clipped at 1, checkpoints every minute.
 
@@ -83,12 +82,11 @@ def train(
     cosine : let the learning rate fall after the warm-up; without, it stays.
     loss_of : from a batch to named losses, means over the batch; ``"loss"`` is what is minimised.
     after_step : called with the number of the step when the parameters have changed.
-    faster : parts of ``module`` whose learning rate is a multiple of the others'.
     """
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint = folder / f"{name}.pt"
     optimiser = torch.optim.AdamW(
-        _groups(module, faster or {}), lr=learning_rate, weight_decay=weight_decay, betas=betas
+        module.parameters(), lr=learning_rate, weight_decay=weight_decay, betas=betas
     )
     first = 0
     if checkpoint.exists():
@@ -133,7 +131,7 @@ def train(
     with (folder / f"{name}.jsonl").open("a", encoding="utf-8") as log:
         for step in bar:
             for group in optimiser.param_groups:
-                group["lr"] = rate(step) * group.get("multiple", 1.0)
+                group["lr"] = rate(step)
             batch = next(drawn)
             while True:
                 try:
@@ -168,13 +166,6 @@ def train(
                 save(step + 1)
                 saved_at = time.monotonic()
     save(steps)
-
-
-def _groups(module: nn.Module, faster: Mapping[nn.Module, float]) -> list[dict[str, Any]]:
-    special = {id(p) for part in faster for p in part.parameters()}
-    rest = [p for p in module.parameters() if id(p) not in special]
-    groups = [{"params": list(part.parameters()), "multiple": multiple} for part, multiple in faster.items()]
-    return [{"params": rest, "multiple": 1.0}, *groups]
 
 
 def _chunk(batch: Any, parts: int) -> list[Any]:

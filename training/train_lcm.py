@@ -1,20 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stage three: latent consistency distillation (MotionLCM; Dai et al. 2024, algorithm 1), with a critic if wanted."""
+"""Stage three: latent consistency distillation (MotionLCM; Dai et al. 2024, algorithm 1)."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from motion_engine.runtime.torch.denoiser import Denoiser
 from motion_engine.samplers.motionlcm import SIGMA_DATA, TIME_SCALING
 from motion_engine.samplers.schedule import N_TRAIN, Prediction
 from training.config import Config
-from training.critic import NOISIEST, Critic, hinge, lightly_noised
 from training.latents import Batch, batches
-from training.loop import EMA, autocast, fill, pick_device, read_checkpoint, train
+from training.loop import EMA, autocast, load_average, pick_device, train
 from training.train_mld import LatentData, alpha_bar, load_mld, masked_mean
 
 
@@ -61,30 +60,15 @@ def pseudo_huber(difference: Tensor, c: float) -> Tensor:
     return (difference**2 + c**2).sqrt() - c
 
 
-CHECKPOINT = "motionlcm.pt"
-CRITIC_RATE = 4.0
-"""Times the student's learning rate."""
-
-
-class StudentAndCritic(nn.Module):
-    """Both, so that one checkpoint holds them; what ships is the student."""
-
-    def __init__(self, student: Denoiser, critic: Critic) -> None:
-        super().__init__()
-        self.student = student
-        self.critic = critic
-
-
 def train_lcm(config: Config, data: LatentData, folder: Path, start_from: Path | None = None) -> None:
     """Distil ``mld.pt`` into a student that jumps to clean latents in one step; writes ``motionlcm.pt``.
 
     Per batch a time of the solver's grid and a guidance weight are drawn; the student at the noisier end must agree
     with its own average at the other end of one guided DDIM step of the teacher. The teacher runs without dropout.
-    With ``adversarial`` in the configuration, the student's clean estimates also have to pass `training.critic`.
 
     Parameters
     ----------
-    start_from : folder of another run with teacher, student and critic. What distillation changed there, student minus
+    start_from : folder of another run with teacher and student. What distillation changed there, student minus
         teacher, is added to this run's teacher: an "acceleration vector" in the sense of LCM-LoRA (Luo et al. 2023).
     """
     settings = config.lcm_training
@@ -97,13 +81,7 @@ def train_lcm(config: Config, data: LatentData, folder: Path, start_from: Path |
     )  # all but the guidance map, which starts at zero
     if start_from is not None:
         _add_acceleration(student, load_mld(config, start_from), load_lcm(config, start_from))
-    critic = Critic(config.vae.latent_channels, config.denoiser.text_width).to(device)
-    if start_from is not None:
-        _load_part(critic, start_from / CHECKPOINT, "critic.")
-    pair = StudentAndCritic(student, critic)
-    target = EMA(pair, settings.ema)
-    averaged = target.module
-    assert isinstance(averaged, StudentAndCritic)
+    target = EMA(student, settings.ema)
     levels = alpha_bar(device)
     stride = N_TRAIN // settings.grid
     low, high = settings.guidance_range
@@ -124,31 +102,14 @@ def train_lcm(config: Config, data: LatentData, folder: Path, start_from: Path |
                 conditional = teacher(noisy, time, batch.text, None, batch.mask, batch.text_mask).float()
                 unconditional = teacher(noisy, time, empty, None, batch.mask, empty_mask).float()
                 earlier = guided_ddim_step(conditional, unconditional, noisy, w[:, None, None], a, a_next)
-                goal = averaged.student(
-                    earlier, next_time, batch.text, w, batch.mask, batch.text_mask
-                ).float()
+                goal = target.module(earlier, next_time, batch.text, w, batch.mask, batch.text_mask).float()
                 goal = consistency(goal, earlier, next_time, levels)
             output = student(noisy, time, batch.text, w, batch.mask, batch.text_mask).float()
         found = consistency(output, noisy, time, levels)
-        agreement = masked_mean(pseudo_huber(found - goal, settings.huber), batch.mask)
-        if not settings.adversarial:
-            return {"loss": agreement}
-        level = torch.randint(0, NOISIEST, (count,), device=device)
-        fresh = torch.randn_like(noise)
-
-        def judge(clean: Tensor, judged_by: nn.Module) -> Tensor:
-            seen = lightly_noised(clean, levels, level, fresh)
-            return judged_by(seen, batch.mask, batch.text, batch.text_mask)
-
-        fooled = -masked_mean(judge(found, _Fixed(critic))[..., None], batch.mask)
-        told_apart = hinge(judge(batch.latents, critic), judge(found.detach(), critic), batch.mask)
-        return {
-            "loss": agreement + settings.adversarial * _balance(agreement, fooled, found) * fooled + told_apart,
-            "consistency": agreement, "fooled": fooled, "critic": told_apart,
-        }  # fmt: skip
+        return {"loss": masked_mean(pseudo_huber(found - goal, settings.huber), batch.mask)}
 
     train(
-        pair,
+        student,
         lambda first: batches(
             data.windows, data.captions, config, settings.batch, caption_drop=0.0, seed=1, first=first
         ),
@@ -158,31 +119,7 @@ def train_lcm(config: Config, data: LatentData, folder: Path, start_from: Path |
         steps=settings.steps,
         learning_rate=settings.learning_rate,
         ema=target,
-        faster={critic: CRITIC_RATE},
     )
-
-
-def _balance(first: Tensor, second: Tensor, at: Tensor) -> Tensor:
-    """How much stronger the first loss pulls at ``at`` than the second: the weight that makes them equals.
-
-    The adaptive weight of Esser et al. 2021 (taming transformers, eq. 7), without which a critic's weight would have to
-    follow the consistency loss as it falls.
-    """
-    pulls = [torch.autograd.grad(loss, at, retain_graph=True)[0].norm() for loss in (first, second)]
-    return (pulls[0] / pulls[1].clamp_min(1e-8)).clamp(max=10.0).detach()
-
-
-class _Fixed(nn.Module):
-    """A module whose parameters get no gradient from this call."""
-
-    def __init__(self, module: nn.Module) -> None:
-        super().__init__()
-        self._call = module
-        self._weights = {name: value.detach() for name, value in module.named_parameters()}
-
-    def forward(self, *given: Tensor) -> Tensor:
-        """As the module's."""
-        return torch.func.functional_call(self._call, self._weights, given)
 
 
 @torch.no_grad()
@@ -195,11 +132,5 @@ def _add_acceleration(student: Denoiser, other_teacher: Denoiser, other_student:
 def load_lcm(config: Config, folder: Path) -> Denoiser:
     """The distilled student with averaged weights."""
     student = Denoiser(config.denoiser, config.vae.latent_channels, guided=True)
-    _load_part(student, folder / CHECKPOINT, "student.")
-    return student.eval()
-
-
-def _load_part(module: nn.Module, checkpoint: Path, prefix: str) -> None:
-    """Averaged weights of one of the pair."""
-    weights = read_checkpoint(checkpoint)["ema"]
-    fill(module, {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}, checkpoint)
+    load_average(student, folder / "motionlcm.pt")
+    return student
