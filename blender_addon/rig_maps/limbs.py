@@ -14,6 +14,9 @@ from .posture import Array
 _SHOULDER = 0.33
 """Distance of a shoulder from the middle over the length of the arm, on a human."""
 
+_DOUBT = 0.08
+"""Difference of cost between two bones below which either could be the shoulder."""
+
 _BALL = 0.65
 """Distance of the ball of the foot from the ankle over that of the toes' tips."""
 
@@ -95,14 +98,14 @@ def leg_joints(limb: Limb, tree: Skeleton) -> dict[str, int] | None:
         for knee in range(hip + 1, last):
             for ankle in range(knee + 1, last + 1):
                 thigh, shin = _length(points, hip, knee), _length(points, knee, ankle)
-                cost = abs(np.log(thigh / shin)) - 0.8 * (thigh + shin) / total + 0.3 * hip
+                cost = 0.8 * abs(np.log(thigh / shin)) - 0.8 * (thigh + shin) / total + 0.3 * hip
                 before = points[ankle] - points[ankle - 1]
                 if ankle < last:
                     cost -= 0.5 * min(_angle(before, points[ankle + 1] - points[ankle]), np.pi / 2)
                 else:
                     tail = tree.tails[limb.bones[ankle]] - points[ankle]
                     cost -= 0.15 * min(_angle(before, tail), np.pi / 2)
-                if abs(np.log(thigh / shin)) < 0.7 and cost < best:
+                if abs(np.log(thigh / shin)) < 0.9 and cost < best:
                     best, joints = cost, (hip, knee, ankle)
     if joints is None:
         return None
@@ -126,28 +129,43 @@ def _ball(points: Array, ankle: int) -> int:
     return inner[int(np.argmin(np.abs(np.array(along) - _BALL)))]
 
 
-def arm_joints(limb: Limb, tree: Skeleton) -> dict[str, int] | None:
-    """Collar bone where there is one, shoulder, elbow and wrist: upper arm and forearm are of like length."""
+def arm_joints(limb: Limb, tree: Skeleton) -> tuple[dict[str, int], bool] | None:
+    """Collar bone where there is one, shoulder, elbow and wrist: upper arm and forearm are of like length.
+
+    Returns
+    -------
+    joints : part -> bone.
+    doubt : whether another bone would do about as well as the shoulder.
+    """
     assert tree.plane is not None
     points = limb.points
     away = np.abs(tree.plane.distance(points))
     hand = _hand(limb, tree)
     last = len(points) - 1
     wrists = [hand] if hand is not None else [i for i in range(last, last - 5, -1) if i >= 2]
+    costs: dict[int, float] = {}
     best, joints = np.inf, None
     for wrist in wrists:
         beyond = _length(points, wrist, last)
         for shoulder in range(min(4, wrist - 1)):
+            if wrist <= 3 and shoulder != wrist - 2:
+                continue  # with or without a collar bone, and nothing between the joints
             for elbow in range(shoulder + 1, wrist):
                 upper, lower = _length(points, shoulder, elbow), _length(points, elbow, wrist)
                 cost = abs(np.log(upper / lower)) + 1.5 * abs(away[shoulder] / (upper + lower) - _SHOULDER)
                 if hand is None:
                     cost += max(0.0, beyond / (upper + lower) - 0.4)
-                if abs(np.log(upper / lower)) < 0.8 and cost < best:
+                    if wrist >= 3 and _length(points, wrist - 1, wrist) < 0.4 * upper:
+                        cost += 0.5  # that is the hand, and the wrist is before it
+                if abs(np.log(upper / lower)) >= 0.9:
+                    continue
+                costs[shoulder] = min(costs.get(shoulder, np.inf), cost)
+                if cost < best:
                     best, joints = cost, (shoulder, elbow, wrist)
     if joints is None:
         return None
     found = dict(zip(("shoulder", "elbow", "wrist"), (limb.bones[i] for i in joints), strict=True))
     if joints[0] > 0:
         found["collar"] = limb.bones[0]
-    return found
+    others = [cost for shoulder, cost in costs.items() if shoulder != joints[0]]
+    return found, bool(others) and min(others) - best < _DOUBT

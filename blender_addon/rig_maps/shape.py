@@ -23,6 +23,12 @@ TITLE = "Read off its shape"
 _DOWN = -0.55
 """Cosine between legs and trunk above which they do not make a standing body."""
 
+_ALONE = 0.035
+"""Share of the skeleton's size within which a bone of both sides has its mirror image."""
+
+_RIVAL = 0.35
+"""Length of a second pair of limbs at the same place, over that of the arms, from which on it could be the arms."""
+
 _STACKED = 2
 """Bones at the very place of a knee and an elbow above which a rig is a control rig with layers of chains."""
 
@@ -66,18 +72,37 @@ class Tree:
             self.order.append(bone)
             stack += reversed(self.children[bone])
         self.counts = np.ones(n, dtype=int)
-        self.reach = np.zeros(n)
         for bone in reversed(self.order):
-            above = self.parent[bone]
-            if above >= 0:
-                self.counts[above] += self.counts[bone]
-                step = float(np.linalg.norm(self.heads[bone] - self.heads[above]))
-                self.reach[above] = max(self.reach[above], self.reach[bone] + step)
+            if self.parent[bone] >= 0:
+                self.counts[self.parent[bone]] += self.counts[bone]
         self.extent = mirror.size(self.heads) if n else 0.0
         self.plane = mirror.find(self.heads, self.children, self.counts) if n else None
+        self.reach = np.zeros(n)
         self.side = np.zeros(n, dtype=int)
         if self.plane is not None:
+            self._prune()
+            for bone in reversed(self.order):
+                above = self.parent[bone]
+                if above >= 0:
+                    step = float(np.linalg.norm(self.heads[bone] - self.heads[above]))
+                    self.reach[above] = max(self.reach[above], self.reach[bone] + step)
             self._split()
+
+    def _prune(self) -> None:
+        """Leave out what is on one side only, such as a sword in a hand, and all that hangs from it."""
+        assert self.plane is not None
+        images = self.plane.reflect(self.heads)
+        gone: set[int] = set()
+        for bone in self.order:
+            if (
+                self.parent[bone] in gone
+                or float(np.linalg.norm(self.heads - images[bone], axis=-1).min()) > _ALONE * self.extent
+            ):
+                gone.add(bone)
+        # never so much that a limb is lost because the plane is a little off
+        if len(gone) <= 0.3 * len(self.order):
+            self.order = [bone for bone in self.order if bone not in gone]
+            self.children = [[child for child in below if child not in gone] for below in self.children]
 
     def _split(self) -> None:
         """A bone is on a side when all that hangs from it is."""
@@ -148,7 +173,12 @@ def read(parents: Parents, rest: Rest) -> Shape:
     legs, arms = _legs_and_arms(tree, pairs)
     if legs is None or arms is None:
         return Shape(problems=[_why_not(tree, pairs)])
-    return _joints(tree, legs, arms)
+    shape = _joints(tree, legs, arms)
+    rival = _rival(tree, pairs, legs, arms)
+    if rival is not None and shape.bones:
+        first, second = (tree.names[pair.limbs[0].bones[0]] for pair in (arms, rival))
+        shape.problems.append(f"both '{first}' and '{second}' begin limbs that could be its arms.")
+    return shape
 
 
 def _pairs(tree: Tree) -> list[Pair]:
@@ -198,10 +228,26 @@ def _legs_and_arms(tree: Tree, pairs: list[Pair]) -> tuple[Pair | None, Pair | N
             if float(down @ trunk) > _DOWN * height * float(np.linalg.norm(down)):
                 continue
             out = float(np.abs(tree.plane.distance(arms.limbs[0].points)).max())
-            score = depth + out + 0.3 * arms.length + 0.3 * legs.length * arms.limbs[0].has_hand
+            score = depth + out + 0.3 * arms.length + 1.5 * legs.length * arms.limbs[0].has_hand
             if score > best_score:
                 best, best_score = (legs, arms), score
     return best
+
+
+def _rival(tree: Tree, pairs: list[Pair], legs: Pair, arms: Pair) -> Pair | None:
+    """Another pair that could be the arms: wings, say, or a second pair of arms. Hair hangs higher up."""
+    for pair in pairs:
+        if pair in (legs, arms) or pair.length < _RIVAL * arms.length:
+            continue
+        if arms.limbs[0].has_hand and not pair.limbs[0].has_hand:
+            continue
+        same_place = pair.hangs_from[0] == arms.hangs_from[0]
+        below = pair.hangs_from[0] in tree.path_up(arms.hangs_from[0]) and pair.hangs_from[
+            0
+        ] not in tree.path_up(legs.hangs_from[0])
+        if same_place or below:
+            return pair
+    return None
 
 
 def _why_not(tree: Tree, pairs: list[Pair]) -> str:
@@ -245,7 +291,13 @@ def _joints(tree: Tree, legs: Pair, arms: Pair) -> Shape:
                 f"the {what} at '{tree.names[limb.bones[0]]}' have no two long bones of like length."
             )
             return shape
-        found |= {f"{name}_{part}": bone for part, bone in (*leg.items(), *arm.items())}
+        joints, doubt = arm
+        found |= {f"{name}_{part}": bone for part, bone in (*leg.items(), *joints.items())}
+        if doubt:
+            shape.problems.append(
+                f"it cannot be seen whether '{tree.names[joints['shoulder']]}' or another bone of that arm is the "
+                "upper arm."
+            )
     common = set(tree.path_up(legs.hangs_from[0])) & set(tree.path_up(legs.hangs_from[1]))
     common &= set(tree.path_up(arms.hangs_from[0])) & set(tree.path_up(arms.hangs_from[1]))
     pelvis = next((bone for bone in tree.path_up(legs.hangs_from[0]) if bone in common), None)
@@ -299,7 +351,7 @@ def _neck(tree: Tree, chest: int, up: Array) -> dict[str, int]:
 
     def rises(bone: int, child: int) -> bool:
         step = tree.heads[child] - tree.heads[bone]
-        return float(step @ up) > 0.5 * float(np.linalg.norm(step))
+        return float(step @ up) > 0.65 * float(np.linalg.norm(step))
 
     def highest(bone: int) -> int | None:
         above = [child for child in tree.children[bone] if rises(bone, child)]

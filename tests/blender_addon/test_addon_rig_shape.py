@@ -189,3 +189,77 @@ def test_half_named_rig_agrees_with_its_shape():
     assert map_bones(renamed.parents, renamed.rest).bones["left_knee"] == "under_l"
     with pytest.raises(RigError, match="lacks the left knee"):
         map_bones(renamed.parents)  # names alone do not tell
+
+
+def dressed(rig: tables.Rig, what: str) -> tables.Rig:
+    """The rig with bones that are no part of a body."""
+    at = {joint: rig.rest[bone][0] for joint, bone in rig.joints.items()}
+
+    def chain(name: str, above: str, start: np.ndarray, step: tuple[float, float, float], n: int) -> None:
+        for i in range(n):
+            rig.parents[f"{name}{i}"], above = above, f"{name}{i}"
+            head = start + i * np.array(step)
+            rig.rest[above] = np.stack([head, head + step])
+
+    head, pelvis, hand = rig.joints["head"], rig.joints["pelvis"], rig.joints["right_wrist"]
+    for side, x in (("l", 1.0), ("r", -1.0)):
+        if what == "twin tails":
+            chain(f"hair {side}", head, at["head"] + [0.1 * x, 0.1, 0.1], (0.03 * x, 0.0, -0.18), 6)
+        if what == "skirt":
+            chain(f"front {side}", pelvis, at["pelvis"] + [0.12 * x, -0.12, -0.05], (0.02 * x, 0.0, -0.14), 6)
+            chain(f"back {side}", pelvis, at["pelvis"] + [0.12 * x, 0.14, -0.05], (0.02 * x, 0.0, -0.14), 6)
+        if what == "wings":
+            chest = rig.joints.get("spine3", rig.joints.get("spine2"))
+            chain(f"wing {side}", chest, at["neck"] + [0.05 * x, 0.12, -0.1], (0.3 * x, 0.1, 0.2), 4)
+    if what == "sword":
+        chain("sword", hand, at["right_wrist"] + [0.0, -0.1, 0.0], (0.0, -0.4, 0.1), 3)
+    if what == "tail":
+        chain("tail", pelvis, at["pelvis"] + [0.0, 0.1, 0.0], (0.0, 0.12, -0.05), 8)
+    return rig
+
+
+@pytest.mark.parametrize("what", ["twin tails", "skirt", "sword", "tail", "wings"])
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_no_body_is_passed_over(name, what):
+    rig = nonsense(dressed(tables.rigs(40.0)[name], what))
+    found = recognize(rig.parents, rig.rest)
+    if what == "wings":
+        if found.sure:
+            limbs = REQUIRED - {"pelvis"}
+            assert {j: found.mapping.bones[j] for j in limbs} == {j: rig.joints[j] for j in limbs}
+        else:  # without fingers, nothing tells which of them are the arms
+            assert "could be its arms" in found.sentence
+        return
+    assert found.sure, found.sentence
+    check(found.mapping.bones, rig)
+
+
+@pytest.mark.parametrize("degrees", [0.0, 25.0, 50.0, 75.0])
+def test_other_builds(degrees, monkeypatch):
+    """Long and short legs, arms and necks: a map that is not asked about is right."""
+    random = np.random.default_rng(int(degrees))
+    asked = 0
+    for name in NAMES:
+        offsets = tables.skeleton.REST_OFFSETS.copy()
+        for joints in (
+            [1, 2],
+            [4, 5],
+            [7, 8],
+            [10, 11],
+            [3, 6, 9],
+            [12],
+            [15],
+            [13, 14],
+            [16, 17],
+            [18, 19],
+            [20, 21],
+        ):
+            offsets[joints] *= random.uniform(0.8, 1.25)
+        with monkeypatch.context() as patched:
+            patched.setattr(tables.skeleton, "REST_OFFSETS", offsets)
+            rig = nonsense(tables.rigs(degrees)[name])
+        found = recognize(rig.parents, rig.rest)
+        asked += not found.sure
+        if found.sure:
+            check(found.mapping.bones, rig)
+    assert asked <= 3
