@@ -77,7 +77,11 @@ class MLDTraining:
 
 @dataclass(frozen=True)
 class LCMTraining:
-    """Latent consistency distillation: guidance range, steps of the solver's grid, Huber c, EMA of the target."""
+    """Latent consistency distillation: guidance range, steps of the solver's grid, Huber c, EMA of the target.
+
+    ``paths`` is how many of the teacher's paths from noise to its end are worked out in advance
+    (`training.teacher_paths`), ``path_share`` how often a batch comes from them; 0 is MotionLCM as published.
+    """
 
     steps: int
     batch: int
@@ -86,6 +90,8 @@ class LCMTraining:
     grid: int
     huber: float
     ema: float
+    paths: int
+    path_share: float
 
 
 @dataclass(frozen=True)

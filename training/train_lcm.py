@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -12,19 +13,11 @@ from motion_engine.runtime.torch.denoiser import Denoiser
 from motion_engine.samplers.motionlcm import SIGMA_DATA, TIME_SCALING
 from motion_engine.samplers.schedule import N_TRAIN, Prediction
 from training.config import Config
+from training.ddim import clean_and_noise, guided_ddim_step
 from training.latents import Batch, batches
 from training.loop import EMA, autocast, load_average, pick_device, train
+from training.teacher_paths import TeacherPath, teacher_paths
 from training.train_mld import LatentData, alpha_bar, load_mld, masked_mean
-
-
-def clean_and_noise(
-    output: Tensor, noisy: Tensor, a: Tensor, prediction: Prediction
-) -> tuple[Tensor, Tensor]:
-    """Clean latents and noise that ``output`` stands for; see `motion_engine.samplers.schedule.clean_and_noise`."""
-    signal, sigma = a.sqrt(), (1 - a).sqrt()
-    if prediction == "v":
-        return signal * noisy - sigma * output, sigma * noisy + signal * output
-    return (noisy - sigma * output) / signal, output
 
 
 def consistency(
@@ -37,24 +30,6 @@ def consistency(
     return SIGMA_DATA**2 / bottom * noisy + scaled / bottom.sqrt() * clean
 
 
-def guided_ddim_step(
-    conditional: Tensor,
-    unconditional: Tensor,
-    noisy: Tensor,
-    w: Tensor,
-    a: Tensor,
-    a_next: Tensor,
-    prediction: Prediction = "v",
-) -> Tensor:
-    """One DDIM step of the teacher, guided by (1 + w) cond - w uncond, from level ``a`` to ``a_next``.
-
-    Levels and ``w`` are (B, 1, 1). Guiding outputs, or clean latents and noise apart, is the same: both are linear.
-    """
-    guided = (1 + w) * conditional - w * unconditional
-    clean, epsilon = clean_and_noise(guided, noisy, a, prediction)
-    return a_next.sqrt() * clean + (1 - a_next).sqrt() * epsilon
-
-
 def pseudo_huber(difference: Tensor, c: float) -> Tensor:
     """sqrt(d² + c²) - c, element by element."""
     return (difference**2 + c**2).sqrt() - c
@@ -65,6 +40,8 @@ def train_lcm(config: Config, data: LatentData, folder: Path, start_from: Path |
 
     Per batch a time of the solver's grid and a guidance weight are drawn; the student at the noisier end must agree
     with its own average at the other end of one guided DDIM step of the teacher. The teacher runs without dropout.
+    With ``paths`` in the configuration, a share of the batches asks instead that the student, anywhere on one of the
+    teacher's paths, names the path's end: what agreement step by step leads to, but only after many more steps.
 
     Parameters
     ----------
@@ -86,7 +63,30 @@ def train_lcm(config: Config, data: LatentData, folder: Path, start_from: Path |
     stride = N_TRAIN // settings.grid
     low, high = settings.guidance_range
 
+    def drawn(first: int) -> Iterator[Batch]:
+        return batches(
+            data.windows, data.captions, config, settings.batch, caption_drop=0.0, seed=1, first=first
+        )
+
+    paths = []
+    if settings.paths:
+        paths = teacher_paths(teacher, drawn(0), data.captions, config, folder / "paths.pt")
+
+    def to_the_end(path: TeacherPath) -> dict[str, Tensor]:
+        """How far the student is from the end of a path, at one time of the grid for each clip."""
+        path = path.to(device)
+        rows = torch.arange(len(path.w), device=device)
+        at = torch.randint(0, settings.grid, (len(path.w),), device=device)
+        time = N_TRAIN - 1 - at * stride
+        noisy = path.states[at, rows].float()
+        with autocast(device):
+            output = student(noisy, time, path.text.float(), path.w, path.mask, path.text_mask).float()
+        found = consistency(output, noisy, time, levels)
+        return {"loss": masked_mean(pseudo_huber(found - path.states[-1].float(), settings.huber), path.mask)}
+
     def losses(batch: Batch) -> dict[str, Tensor]:
+        if paths and torch.rand(()) < settings.path_share:
+            return to_the_end(paths[int(torch.randint(0, len(paths), ()))])
         batch = batch.to(device)
         count = len(batch.latents)
         time = (torch.randint(0, settings.grid, (count,), device=device) + 1) * stride - 1
@@ -110,9 +110,7 @@ def train_lcm(config: Config, data: LatentData, folder: Path, start_from: Path |
 
     train(
         student,
-        lambda first: batches(
-            data.windows, data.captions, config, settings.batch, caption_drop=0.0, seed=1, first=first
-        ),
+        drawn,
         losses,
         folder=folder,
         name="motionlcm",

@@ -18,7 +18,8 @@ from motion_engine.runtime.torch.paper.denoiser import Denoiser, DenoiserSizes
 from motion_engine.runtime.torch.paper.vae import MotionVAE, VAESizes
 from motion_engine.samplers import mld, motionlcm
 from motion_engine.samplers.schedule import ALPHA_BAR, BETAS, clean_and_noise
-from training.train_lcm import consistency, guided_ddim_step, pseudo_huber
+from training.ddim import guided_ddim_step
+from training.train_lcm import consistency, pseudo_huber
 from training.train_mld import alpha_bar
 
 V2_LISTS = {"1": [799], "2": [699, 299], "4": [699, 399, 299, 299]}

@@ -68,6 +68,8 @@ guidance_range = [1.0, 8.0]
 grid = 10
 huber = 0.5
 ema = 0.95
+paths = 8
+path_share = 0.5
 [presets.motionlcm]
 steps = 4
 guidance = 4.0

@@ -18,6 +18,7 @@ from motion_engine.runtime.torch.paper.control import (
     TrajectorySizes,
 )
 from motion_engine.samplers.schedule import N_TRAIN
+from training.ddim import clean_and_noise
 from training.loop import pick_device, train
 from training.paper.config import PaperConfig
 from training.paper.data import PaperData, SentenceVectors
@@ -29,7 +30,6 @@ from training.paper.stages import (
     load_vae,
     steps_of,
 )
-from training.train_lcm import clean_and_noise
 from training.train_mld import alpha_bar
 
 

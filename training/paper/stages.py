@@ -13,11 +13,12 @@ from torch.nn import functional as F
 from motion_engine.runtime.torch.paper.denoiser import Denoiser
 from motion_engine.runtime.torch.paper.vae import MotionVAE
 from motion_engine.samplers.schedule import N_TRAIN
+from training.ddim import guided_ddim_step
 from training.loop import EMA, fill, pick_device, read_checkpoint, train
 from training.paper.config import PaperConfig
 from training.paper.data import PaperData, SentenceVectors
 from training.paper.losses import kl_to_unit, vae_losses
-from training.train_lcm import consistency, guided_ddim_step, pseudo_huber
+from training.train_lcm import consistency, pseudo_huber
 from training.train_mld import alpha_bar
 
 Network = TypeVar("Network", bound=nn.Module)
