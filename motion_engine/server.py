@@ -18,6 +18,7 @@ from motion_engine import protocol
 from motion_engine.errors import EngineError
 from motion_engine.guard import error_response
 from motion_engine.jobs import Job, JobQueue
+from motion_engine.openapi import openapi
 
 if TYPE_CHECKING:
     from motion_engine.service import Service
@@ -103,7 +104,7 @@ def create_app(service: Service, stop: Callable[[str], None]) -> FastAPI:
     """
     jobs = service.jobs
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    app.openapi = protocol.openapi  # type: ignore[method-assign]
+    app.openapi = openapi  # type: ignore[method-assign]
 
     @app.exception_handler(EngineError)
     async def refuse(request: Request, error: EngineError) -> Response:

@@ -14,6 +14,7 @@ import pytest
 
 from motion_engine import protocol, skeleton
 from motion_engine.client import EngineProcess
+from motion_engine.openapi import openapi
 from motion_engine.wire import decode_motion
 
 OPENAPI = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
@@ -277,6 +278,6 @@ def test_garbage_on_the_socket_harms_nobody(engine: EngineProcess):
 
 
 def test_openapi_document_is_current():
-    assert json.loads(OPENAPI.read_text(encoding="utf-8")) == json.loads(json.dumps(protocol.openapi())), (
-        "run: python -m motion_engine.protocol > docs/openapi.json"
+    assert json.loads(OPENAPI.read_text(encoding="utf-8")) == json.loads(json.dumps(openapi())), (
+        "run: python -m motion_engine.openapi > docs/openapi.json"
     )
