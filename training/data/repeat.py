@@ -30,6 +30,9 @@ SEAM_SECONDS = 0.35
 LOOPS = 0.22
 """m: a clip may follow itself where its last and first poses differ by less, mean over joints."""
 
+RAISED = 0.1
+"""m over the shoulder: what comes up less far is not called a raised hand."""
+
 STIR = 0.12
 """m/s: where the joints move less on average, before and after the act, the clip is cut off..."""
 
@@ -82,15 +85,16 @@ def _lifts(arm: Callable[[Kinematics], Arm], rest: Callable[[Kinematics], Arm]) 
     def count(m: Kinematics) -> int | None:
         used, other = arm(m), rest(m)
         alone = other.highest < -0.1 and max(used.start, used.end) < -0.2 and used.waves <= used.raises
-        return used.raises if _at_rest(m) and alone else None
+        return used.raises if _at_rest(m) and alone and used.highest > RAISED else None
 
     return count
 
 
 def _both_lifts(m: Kinematics) -> int | None:
     ends = max(m.left_arm.start, m.left_arm.end, m.right_arm.start, m.right_arm.end)
-    same = m.left_arm.raises == m.right_arm.raises
-    return m.left_arm.raises if _at_rest(m) and same and ends < -0.2 else None
+    same = m.left_arm.raises == m.right_arm.raises and m.hands.claps == 0
+    raised = min(m.left_arm.highest, m.right_arm.highest) > RAISED
+    return m.left_arm.raises if _at_rest(m) and same and raised and ends < -0.2 else None
 
 
 def _punches(
@@ -121,7 +125,7 @@ def _sided(side: str) -> tuple[_Act, ...]:
         return getattr(m, f"{other}_leg")
 
     return (
-        _Act(r"arm|hand", _lifts(arm, other_arm), (
+        _Act(r"\b(rais|lift|abduct|elevat|swing|reach|flex)\w*", _lifts(arm, other_arm), (
             f"raises the {side} arm {{times}}", f"lifts the {side} hand {{times}}", f"raises the {side} hand {{times}}",
             f"lifts the {side} arm up and lowers it {{times}}",
         )),
@@ -156,7 +160,7 @@ _ACTS = (
         "sits and gets up {times}",
     )),
     _Act(r"\bbow|bend|lean", _bows, ("bows {times}", "bends forward {times}", "takes {number} bow{s}")),
-    _Act(r"arms|hands", _both_lifts, (
+    _Act(r"\b(rais|lift|overhead|above|stretch|swing)\w*", _both_lifts, (
         "raises both arms {times}", "lifts both hands {times}", "raises and lowers both arms {times}",
     )),
     *_sided("left"),
