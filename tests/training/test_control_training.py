@@ -33,7 +33,7 @@ def controlled_config(config):
     return replace(
         config,
         control_training=ControlTraining(12, 4, 1e-3, 16, 1),
-        frame_control_training=FrameControlTraining(12, 4, 1e-3, 16, 2),
+        frame_control_training=FrameControlTraining(12, 4, 3e-4, 16, 2),
     )
 
 

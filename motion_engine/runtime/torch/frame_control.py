@@ -18,6 +18,9 @@ from motion_engine.control_hints import N_HINTS
 from motion_engine.features import N_FEATURES
 from motion_engine.runtime.torch.vae import ResidualBlock
 
+MOST = 3.0
+"""Standard deviations: no number of a frame is changed by more. Two rounds that feed each other could run away."""
+
 DILATIONS = (1, 9, 3)
 """Of the blocks, in turn."""
 
@@ -51,4 +54,4 @@ class FrameControl(nn.Module):
         x = self.first(torch.cat([features, hints], dim=-1).transpose(1, 2))
         for block in self.blocks:
             x = block(x)
-        return self.last(F.silu(x)).transpose(1, 2)
+        return MOST * torch.tanh(self.last(F.silu(x)).transpose(1, 2) / MOST)
