@@ -68,6 +68,13 @@ def _export(arguments: argparse.Namespace) -> None:
     print(arguments.out)
 
 
+def _restore(arguments: argparse.Namespace) -> None:
+    from motion_engine.bundle import find
+    from training.restore import restore
+
+    print(f"{arguments.run}: {', '.join(restore(find(arguments.bundle), arguments.run))}")
+
+
 def _recipe(arguments: argparse.Namespace) -> None:
     from training.recipe import recipe
 
@@ -186,6 +193,14 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("export", _export, "Write the bundle of a finished run.")
     _stage_arguments(sub)
     sub.add_argument("--out", type=Path, required=True, help="folder of the bundle")
+
+    sub = command(
+        "restore",
+        _restore,
+        "Make a run's folder of a bundle, to train its networks further with --start-from.",
+    )
+    sub.add_argument("--bundle", required=True, help="name or folder")
+    sub.add_argument("--run", type=Path, required=True, help="the empty folder to fill")
 
     sub = command("recipe", _recipe, "Everything: import, three stages, export. Goes on where it stopped.")
     sub.add_argument("data", type=Path)

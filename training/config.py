@@ -41,6 +41,7 @@ class DataConfig:
     tempo_jitter : how much faster or slower clips are played, as a share of their tempo.
     joined, layered : how many clips are composed, one behind the other and arms on legs.
     repeated, paced : how many clips repeat an act one to five times, or walk slowly or fast.
+    rarity : how much more often items are drawn whose act few others show; see `training.data.rarity`.
     """
 
     fps: float
@@ -52,6 +53,7 @@ class DataConfig:
     layered: int
     repeated: int
     paced: int
+    rarity: float
 
 
 @dataclass(frozen=True)

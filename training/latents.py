@@ -15,6 +15,7 @@ from motion_engine.runtime.torch.vae import MotionVAE
 from training.config import Config
 from training.data.loader import BalancedSampler, Normaliser
 from training.data.motion_set import Item
+from training.data.rarity import rarity_weights
 from training.data.sentences import holds_for_parts
 from training.text import CaptionFeatures
 
@@ -90,7 +91,9 @@ def batches(
 
     A share ``caption_drop`` of the captions is replaced by the empty prompt. Batch i is the same in every run.
     """
-    sampler = BalancedSampler([window.source for window in windows], config.data.shares)
+    sources = [window.source for window in windows]
+    rare = rarity_weights([window.captions[0] for window in windows], sources, config.data.rarity)
+    sampler = BalancedSampler(sources, config.data.shares, rare)
     skipped = first % BUCKET
     for bucket in itertools.count(first // BUCKET):
         random = np.random.default_rng((seed, bucket))

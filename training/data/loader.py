@@ -59,11 +59,20 @@ class Normaliser:
 
 
 class BalancedSampler:
-    """Draws items so that each source gets its share, whatever its size."""
+    """Draws items so that each source gets its share, whatever its size.
 
-    def __init__(self, sources: Sequence[str], shares: Mapping[str, float]) -> None:
+    Parameters
+    ----------
+    weights : (n,) how often each item is drawn beside the others of its source, with mean 1 in each; all alike when
+        left out.
+    """
+
+    def __init__(
+        self, sources: Sequence[str], shares: Mapping[str, float], weights: Array | None = None
+    ) -> None:
         counts = {source: sources.count(source) for source in set(sources)}
-        weights = np.array([shares.get(source, 1.0 / len(counts)) / counts[source] for source in sources])
+        share = np.array([shares.get(source, 1.0 / len(counts)) / counts[source] for source in sources])
+        weights = share if weights is None else share * weights
         self._cumulative = np.cumsum(weights / weights.sum())
 
     def draw(self, count: int, random: np.random.Generator) -> NDArray[np.integer]:

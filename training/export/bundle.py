@@ -30,6 +30,22 @@ from training.data.loader import Normaliser
 SHORTEST_SECONDS = 0.5
 
 
+class Encoder(nn.Module):
+    """The VAE's encoder with the engine's axes: (B, T, 263) to the means (B, L, C); parameter names are its own."""
+
+    def __init__(self, encoder: nn.Sequential) -> None:
+        super().__init__()
+        for index, layer in enumerate(encoder):
+            self.add_module(str(index), layer)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Latents, not normalised."""
+        x = features.transpose(1, 2)
+        for layer in self.children():
+            x = layer(x)
+        return x.transpose(1, 2).chunk(2, dim=-1)[0]
+
+
 class Decoder(nn.Module):
     """The VAE's decoder with the engine's axes: (B, L, C) to (B, T, 263); parameter names are the decoder's own."""
 
@@ -91,6 +107,13 @@ def write_bundle(
             {"latents": {0: "batch", 1: "latents"}, "out": {0: "batch", 1: "frames"}},
             folder,
             "decoder",
+        )
+        files += onnx_graph.export(
+            Encoder(vae.encoder),
+            {"features": torch.randn(2, 28, N_FEATURES)},
+            {"features": {0: "batch", 1: "frames"}, "out": {0: "batch", 1: "latents"}},
+            folder,
+            "encoder",
         )
         inputs = {
             "latents": latents,

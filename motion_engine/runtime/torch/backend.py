@@ -37,6 +37,16 @@ def device_for(name: str) -> torch.device:
     return torch.device(name)
 
 
+def stored_weights(bundle: Bundle, name: str) -> dict[str, torch.Tensor]:
+    """Single-precision weights of one network of a bundle; 8-bit matrices come with one scale an output row."""
+    stored = load_file(bundle.path / f"{name}.safetensors")
+    return {
+        key: value.float() * stored.get(f"{key}.scale", torch.ones(()))
+        for key, value in stored.items()
+        if not key.endswith(".scale")
+    }
+
+
 class TorchNetwork:
     """One network of a bundle as a callable from named arrays to a list of arrays."""
 
@@ -44,13 +54,7 @@ class TorchNetwork:
         settings = bundle.manifest["networks"]
         channels = bundle.manifest["latent_channels"]
         self._paper = settings.get("design") == "paper"
-        stored = load_file(bundle.path / f"{name}.safetensors")
-        # 8-bit matrices come with one scale an output row
-        weights = {
-            key: value.float() * stored.get(f"{key}.scale", torch.ones(()))
-            for key, value in stored.items()
-            if not key.endswith(".scale")
-        }
+        weights = stored_weights(bundle, name)
         module: torch.nn.Module
         if self._paper:
             from motion_engine.runtime.torch.paper.bundle import bundle_network, network_inputs
@@ -59,6 +63,8 @@ class TorchNetwork:
             self._inputs = network_inputs(module)
         elif name == "decoder":
             module = MotionVAE(VAEConfig(**settings["vae"])).decoder
+        elif name == "encoder":
+            module = MotionVAE(VAEConfig(**settings["vae"])).encoder
         elif name == "control":
             parts = ControlConfig(**settings["control"]), DenoiserConfig(**settings["denoiser"])
             module = ControlNet(*parts, channels, bundle.manifest["downsampling"])
@@ -82,6 +88,8 @@ class TorchNetwork:
             out = self._module(*(given[key] for key in self._inputs))
         elif self._name == "decoder":
             out = self._module(given["latents"].transpose(1, 2)).transpose(1, 2)
+        elif self._name == "encoder":
+            out = self._module(given["features"].transpose(1, 2)).transpose(1, 2).chunk(2, dim=-1)[0]
         elif self._name == "control_frames":
             out = self._module(given["features"], given["hints"])
         elif self._name == "control":

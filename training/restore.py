@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A run's folder from a bundle, so that its networks can be trained further or measured without the run itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from motion_engine.bundle import Bundle
+from motion_engine.runtime.torch.backend import stored_weights
+from motion_engine.runtime.torch.vae import MotionVAE, VAEConfig
+from training.data.loader import Normaliser
+
+_STAGES = ("mld", "motionlcm", "control", "control_frames", "emdm")
+
+
+def restore(bundle: Bundle, run: Path) -> list[str]:
+    """Write ``normaliser.npz``, ``latent_stats.npz`` and a checkpoint of each network of ``bundle`` to ``run``.
+
+    The weights are those that ship, most of them rounded to 8 bits; a few hundred steps bring back what that cost.
+    A bundle without ``encoder`` gives a VAE whose encoder is untrained.
+
+    Returns
+    -------
+    list of str
+        Names of the stages restored.
+
+    Raises
+    ------
+    ValueError
+        If the folder has checkpoints already, or the bundle was made of a paper's networks.
+    """
+    settings = bundle.manifest["networks"]
+    if settings.get("design") == "paper":
+        raise ValueError(f"{bundle.name} holds a paper's networks: import its checkpoint instead.")
+    if any(run.glob("*.pt")):
+        raise ValueError(f"{run} has checkpoints already: name an empty folder.")
+    run.mkdir(parents=True, exist_ok=True)
+    with np.load(bundle.path / "stats.npz") as stats:
+        Normaliser(stats["mean"], stats["std"]).save(run / "normaliser.npz")
+        np.savez(run / "latent_stats.npz", mean=stats["latent_mean"], std=stats["latent_std"])
+    torch.manual_seed(0)
+    vae = MotionVAE(VAEConfig(**settings["vae"]))
+    vae.decoder.load_state_dict(stored_weights(bundle, "decoder"))
+    if (bundle.path / "encoder.safetensors").exists():
+        vae.encoder.load_state_dict(stored_weights(bundle, "encoder"))
+    _save(vae.state_dict(), run / "vae.pt")
+    restored = ["vae"]
+    for stage in _STAGES:
+        if (bundle.path / f"{stage}.safetensors").exists():
+            _save(stored_weights(bundle, stage), run / f"{stage}.pt")
+            restored.append(stage)
+    return restored
+
+
+def _save(weights: dict[str, Tensor], file: Path) -> None:
+    temporary = file.with_suffix(".part")
+    torch.save({"module": weights, "ema": weights, "optimiser": {}, "step": 0}, temporary)
+    temporary.replace(file)
