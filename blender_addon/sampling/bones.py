@@ -40,7 +40,7 @@ def followed(target: bpy.types.Object, mapping: rig_maps.Mapping) -> dict[str, s
     legs = float(np.linalg.norm(heads[J["left_hip"]] - heads[J["left_ankle"]]))
     up = quat.rotate(engine_to_rig(heads), np.array([0.0, 1.0, 0.0]))
     starts = np.array([bone.head_local for bone in deforming])
-    ways = np.array([bone.vector.normalized() for bone in deforming])
+    ways = np.array([(bone.tail_local - bone.head_local).normalized() for bone in deforming])
     found = {}
     for joint, name in mapping.bones.items():
         index = J[joint]
@@ -50,7 +50,7 @@ def followed(target: bpy.types.Object, mapping: rig_maps.Mapping) -> dict[str, s
         elif joint in {"pelvis", "spine1", "spine2", "spine3", "neck", "head"}:
             way = up
         else:
-            way = np.array(bones[name].vector)
+            way = np.array(bones[name].tail_local - bones[name].head_local)
         away = np.linalg.norm(starts - heads[index], axis=-1) / legs
         bent = 1.0 - ways @ (way / np.linalg.norm(way))
         best = int(np.argmin(away + 0.2 * bent))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`sample`: an armature's animation, an Action or a strip as a `Motion`, with nothing changed."""
+"""`sample` and `Reader`: an armature's animation, an Action or a strip as a `Motion`, with nothing changed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from motion_engine import quaternion as quat
 from motion_engine import skeleton
 from motion_engine.motion import Motion
 
-from .. import compat, rig, rig_maps
+from .. import compat, rig
 from ..retarget import solver
 from ..retarget.inverse import Placement, PosedRig, to_motion
 from ..status import UserError
@@ -39,48 +39,81 @@ class Clip:
         return self.placement.to_world(self.motion.joints)
 
 
+class Reader:
+    """Reads the animations of one armature; made once for many.
+
+    Parameters
+    ----------
+    target : an armature whose bones are understood.
+    scene : whose frame rate counts; by default the present one.
+
+    Raises
+    ------
+    UserError
+        If the rig is unknown or is being edited.
+    """
+
+    def __init__(self, target: bpy.types.Object, scene: bpy.types.Scene | None = None) -> None:
+        self.target = target
+        self.scene = scene or bpy.context.scene
+        if target.mode == "EDIT":
+            raise UserError(f"'{target.name}' is in Edit Mode. Leave it first.")
+        try:
+            mapping = rig.bone_map(target)
+            joints = bones.followed(target, mapping)
+            self.rest = bones.rest_of(target, joints, mapping.kind == "control")
+            self.measured = solver.measure(self.rest)
+        except ValueError as error:
+            raise UserError(f"'{target.name}': {error}") from None
+
+    def read(self, source: Source = None, frames: Sequence[float] | None = None) -> Clip:
+        """The armature's present animation, or an Action or NLA strip in its place.
+
+        Parameters
+        ----------
+        source : what to read in place of what the armature plays now.
+        frames : frames to read, equally far apart; by default those of the Action or strip, or of the scene.
+
+        Raises
+        ------
+        UserError
+            If the frames make no clip or the Action does not animate the armature.
+        """
+        render = self.scene.render
+        times = _range(self.target, source, self.scene) if frames is None else frames
+        times = np.asarray(times, dtype=float)
+        if not 0 < len(times) <= MAX_FRAMES or not np.isfinite(times).all():
+            raise UserError(f"Cannot read {len(times)} frames: the range must have 1 to {MAX_FRAMES}.")
+        step = float(times[1] - times[0]) if len(times) > 1 else 1.0
+        if step <= 0 or not np.allclose(np.diff(times), step, rtol=1e-4):
+            raise UserError("The frames to read must follow one another at equal distances.")
+        try:
+            posed = _pose(self.target, source, times, self.rest, self.measured)
+            return Clip(*to_motion(self.measured, posed, render.fps / render.fps_base / step))
+        except ValueError as error:
+            raise UserError(f"'{self.target.name}' cannot be read: {error}") from None
+
+    def read_shown(self) -> Clip:
+        """The pose that Blender shows, as a clip of one frame."""
+        render = self.scene.render
+        shown = self.target.evaluated_get(bpy.context.evaluated_depsgraph_get())
+        matrices = np.array([[shown.pose.bones[name].matrix for name in self.rest.names]], dtype=float)
+        world = np.array([shown.matrix_world], dtype=float)
+        try:
+            posed = _posed(self.rest, self.measured, matrices, world)
+            return Clip(*to_motion(self.measured, posed, render.fps / render.fps_base))
+        except ValueError as error:
+            raise UserError(f"'{self.target.name}' cannot be read: {error}") from None
+
+
 def sample(
     target: bpy.types.Object,
     source: Source = None,
     frames: Sequence[float] | None = None,
     scene: bpy.types.Scene | None = None,
 ) -> Clip:
-    """Read an animated armature.
-
-    Parameters
-    ----------
-    target : an armature whose bones are understood.
-    source : an Action or an NLA strip to read in place of what the armature plays now.
-    frames : frames to read, equally far apart; by default those of the Action or strip, or of the scene.
-    scene : whose frame rate counts; by default the present one.
-
-    Raises
-    ------
-    UserError
-        If the rig is unknown, is being edited, or the Action does not animate it.
-    """
-    scene = scene or bpy.context.scene
-    if target.mode == "EDIT":
-        raise UserError(f"'{target.name}' is in Edit Mode. Leave it first.")
-    try:
-        mapping = rig.bone_map(target)
-    except rig_maps.RigError as error:
-        raise UserError(f"'{target.name}': {error}") from None
-    times = np.asarray(_range(target, source, scene) if frames is None else frames, dtype=float)
-    if not 0 < len(times) <= MAX_FRAMES or not np.isfinite(times).all():
-        raise UserError(f"Cannot read {len(times)} frames: the range must have 1 to {MAX_FRAMES}.")
-    step = float(times[1] - times[0]) if len(times) > 1 else 1.0
-    if step <= 0 or (len(times) > 2 and not np.allclose(np.diff(times), step, rtol=1e-4)):
-        raise UserError("The frames to read must follow one another at equal distances.")
-    joints = bones.followed(target, mapping)
-    rest = bones.rest_of(target, joints, mapping.kind == "control")
-    try:
-        measured = solver.measure(rest)
-        posed = _pose(target, source, times, rest, measured)
-        rate = scene.render.fps / scene.render.fps_base / step
-        return Clip(*to_motion(measured, posed, rate))
-    except ValueError as error:
-        raise UserError(f"'{target.name}' cannot be read: {error}") from None
+    """Read one animation of an armature; `Reader` says the rest."""
+    return Reader(target, scene).read(source, frames)
 
 
 def _range(target: bpy.types.Object, source: Source, scene: bpy.types.Scene) -> range:
