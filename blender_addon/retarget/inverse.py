@@ -63,7 +63,9 @@ class Placement:
 
     def to_world(self, points: Array) -> Array:
         """Points (..., 3) of the clip in the world."""
-        return self.position + self.scale * quat.rotate(quat.about_axis(1, self.yaw), np.asarray(points, float))
+        return self.position + self.scale * quat.rotate(
+            quat.about_axis(1, self.yaw), np.asarray(points, float)
+        )
 
 
 def to_motion(target: Target, posed: PosedRig, fps: float) -> tuple[Motion, Placement]:
@@ -84,9 +86,12 @@ def to_motion(target: Target, posed: PosedRig, fps: float) -> tuple[Motion, Plac
     size = float(np.cbrt(volume[0]))
     scale = target.scale * size
     # armature space to the world in the engine's axes
-    to_engine = quat.multiply(quat.conjugate(TO_BLENDER), quat.from_matrix(linear / np.cbrt(volume)[:, None, None]))
+    to_engine = quat.multiply(
+        quat.conjugate(TO_BLENDER), quat.from_matrix(linear / np.cbrt(volume)[:, None, None])
+    )
     joint_turns = quat.multiply(
-        quat.multiply(to_engine[:, None], posed.turns), quat.multiply(quat.conjugate(target.align), target.to_rig)
+        quat.multiply(to_engine[:, None], posed.turns),
+        quat.multiply(quat.conjugate(target.align), target.to_rig),
     )
     for joint in range(1, skeleton.N_JOINTS):
         if not posed.mapped[joint]:
@@ -119,7 +124,9 @@ def _bend_legs(target: Target, posed: PosedRig, turns: Array, root: Array, ankle
         if not np.isfinite(foot).all():
             foot = quat.rotate(target.to_rig, skeleton.REST_OFFSETS[toe]) * target.scale
         drop = quat.rotate(aligned[:, ankle], foot) @ _UP
-        lift = feet.foot_clearance(ankles[:, side, 1] * target.scale, drop, target.ground, side) / target.scale
+        lift = (
+            feet.foot_clearance(ankles[:, side, 1] * target.scale, drop, target.ground, side) / target.scale
+        )
         own_drop = quat.rotate(turns[:, ankle], skeleton.REST_OFFSETS[toe]) @ _UP
         goal = ankles[:, side].copy()
         goal[:, 1] = feet.ankle_height(lift, own_drop, source, side)
@@ -132,5 +139,11 @@ def _bend_legs(target: Target, posed: PosedRig, turns: Array, root: Array, ankle
         )
         hip_at = root + quat.rotate(turns[:, 0], skeleton.REST_OFFSETS[hip])
         turns[:, hip], turns[:, knee] = feet.bend_leg(
-            thigh, shin, turns[:, hip], turns[:, knee], quat.rotate(turns[:, hip], _LEFT), goal - hip_at, limit
+            thigh,
+            shin,
+            turns[:, hip],
+            turns[:, knee],
+            quat.rotate(turns[:, hip], _LEFT),
+            goal - hip_at,
+            limit,
         )

@@ -27,7 +27,9 @@ def current_pose(target: bpy.types.Object, reader: Reader | None = None) -> Clip
         If the rig is unknown, is being edited or shows its rest position.
     """
     if target.data.pose_position == "REST":
-        raise UserError(f"'{target.name}' shows its Rest Position, not its pose. Set it to Pose Position first.")
+        raise UserError(
+            f"'{target.name}' shows its Rest Position, not its pose. Set it to Pose Position first."
+        )
     return (reader or Reader(target)).read_shown()
 
 

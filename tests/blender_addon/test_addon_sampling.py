@@ -194,9 +194,7 @@ def test_another_action_and_a_strip(motion):
     np.testing.assert_allclose(slow.joints[: 2 * FRAMES - 1 : 2], motion.joints, atol=2e-3)
     strip.scale, strip.use_reverse = 1.0, True
     backwards = sampling.sample(target, strip)
-    np.testing.assert_allclose(
-        backwards.world_joints()[::-1], read.world_joints(), atol=1e-3
-    )
+    np.testing.assert_allclose(backwards.world_joints()[::-1], read.world_joints(), atol=1e-3)
     strip.use_reverse = False
     # what the armature plays now: the strip, where no action lies over it
     target.animation_data.action = None
