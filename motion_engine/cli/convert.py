@@ -15,7 +15,7 @@ HELP = "convert a motion file (.npz, .bvh) to another format"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the command."""
     parser.add_argument("source", type=Path, help=".npz (AMASS) or .bvh with SMPL joint names")
-    parser.add_argument("target", type=Path, help=".npz, .bvh or .glb")
+    parser.add_argument("target", type=Path, help=".npz, .bvh, .glb or .fbx")
     parser.add_argument("--fps", type=frame_rate, help="resample to this rate")
     parser.add_argument("--mirror", action="store_true", help="exchange left and right")
 
