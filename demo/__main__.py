@@ -93,7 +93,10 @@ def main() -> int:
     for suffix in (".blend", ".png", ".mp4"):
         clip.with_suffix(suffix).unlink(missing_ok=True)
 
-    done = any(animate(command, clip, folder, not options.no_clip) for command in script_commands(ROOT / "demo" / "animate.py"))
+    done = any(
+        animate(command, clip, folder, not options.no_clip)
+        for command in script_commands(ROOT / "demo" / "animate.py")
+    )
     if not done:
         from demo.sketch import draw_sheet
 

@@ -80,7 +80,7 @@ class Reader:
             If the frames make no clip or the Action does not animate the armature.
         """
         render = self.scene.render
-        times = _range(self.target, source, self.scene) if frames is None else frames
+        times = frame_range(self.target, source, self.scene) if frames is None else frames
         times = np.asarray(times, dtype=float)
         if not 0 < len(times) <= MAX_FRAMES or not np.isfinite(times).all():
             raise UserError(f"Cannot read {len(times)} frames: the range must have 1 to {MAX_FRAMES}.")
@@ -116,7 +116,8 @@ def sample(
     return Reader(target, scene).read(source, frames)
 
 
-def _range(target: bpy.types.Object, source: Source, scene: bpy.types.Scene) -> range:
+def frame_range(target: bpy.types.Object, source: Source, scene: bpy.types.Scene) -> range:
+    """Frames of an Action or strip, or of what the armature plays now: its Action's, under strips the scene's."""
     if isinstance(source, bpy.types.NlaStrip):
         first, last = source.frame_start, source.frame_end
     else:

@@ -43,7 +43,7 @@ def pose_matrices(
     """
     found = {name: np.empty((len(frames), 4, 4)) for name in wanted}
     world = np.empty((len(frames), 4, 4))
-    with _as_they_were(_needed_by(target)), _stage(target) as (scene, actor):
+    with as_they_were(needed_by(target)), _stage(target) as (scene, actor):
         prepare(actor)
         layer = scene.view_layers[0]
         for at, frame in enumerate(frames):
@@ -88,7 +88,7 @@ def _stage(target: bpy.types.Object) -> Iterator[tuple[bpy.types.Scene, bpy.type
         bpy.data.scenes.remove(scene)
 
 
-def _needed_by(target: bpy.types.Object) -> list[bpy.types.Object]:
+def needed_by(target: bpy.types.Object) -> list[bpy.types.Object]:
     """The armature and all objects that move with its evaluation: parents, aims of constraints and of drivers."""
     found: list[bpy.types.Object] = []
     open_ends: list[Any] = [target]
@@ -109,7 +109,7 @@ def _needed_by(target: bpy.types.Object) -> list[bpy.types.Object]:
 
 
 @contextmanager
-def _as_they_were(objects: Sequence[bpy.types.Object]) -> Iterator[None]:
+def as_they_were(objects: Sequence[bpy.types.Object]) -> Iterator[None]:
     """Put channels back: Blender writes what it animates in one scene through to objects that are in others too."""
     kept = []
     for item in objects:
