@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +62,30 @@ def _write_character(target: bpy.types.Object, path: Path, form: str) -> None:
     was_on = addon_utils.check(module)[1]
     if not was_on and addon_utils.enable(module) is None:
         raise UserError(f"Blender's own {form} exporter cannot be switched on. Enable it in the Preferences.")
+    is_control = _is_control_rig(target)
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix=".motion-prompt-", dir=path.parent) as folder,
+            as_they_were(needed_by(target)),
+        ):
+            made = Path(folder) / f"clip.{form.lower()}"
+            with _alone(target):
+                writer(str(made), is_control)
+            # what has been marked for evaluation comes before the poses that are put back
+            bpy.context.view_layer.update()
+            made.replace(path)
+    except RuntimeError as error:
+        raise UserError(f"Blender's {form} exporter failed: {str(error).strip().splitlines()[-1]}") from None
+    finally:
+        if not was_on:
+            addon_utils.disable(module)
+
+
+@contextmanager
+def _alone(target: bpy.types.Object) -> Iterator[None]:
+    """Operators work in a scene that holds the character alone and ends with its animation."""
     own = bpy.context.scene
     frames = frame_range(target, None, own)
-    is_control = _is_control_rig(target)
     scene = bpy.data.scenes.new("Motion Prompt Export")
     try:
         scene.render.fps, scene.render.fps_base = own.render.fps, own.render.fps_base
@@ -70,22 +93,10 @@ def _write_character(target: bpy.types.Object, path: Path, form: str) -> None:
         scene.frame_start, scene.frame_end = frames[0], frames[-1]
         for item in (target, *_worn_by(target)):
             scene.collection.objects.link(item)
-        with (
-            tempfile.TemporaryDirectory(prefix=".motion-prompt-", dir=path.parent) as folder,
-            as_they_were(needed_by(target)),
-        ):
-            made = Path(folder) / f"clip.{form.lower()}"
-            with bpy.context.temp_override(scene=scene, view_layer=scene.view_layers[0]):
-                writer(str(made), is_control)
-            made.replace(path)
-            # what the exporter has marked for evaluation comes before the poses that are put back
-            bpy.context.view_layer.update()
-    except RuntimeError as error:
-        raise UserError(f"Blender's {form} exporter failed: {str(error).strip().splitlines()[-1]}") from None
+        with bpy.context.temp_override(scene=scene, view_layer=scene.view_layers[0]):
+            yield
     finally:
         bpy.data.scenes.remove(scene)
-        if not was_on:
-            addon_utils.disable(module)
 
 
 def _glb(path: str, is_control: bool) -> None:
