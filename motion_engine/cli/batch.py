@@ -42,7 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder of the clips")
     parser.add_argument(
-        "--format", type=file_formats, default=("npz",), metavar="LIST", help="npz, bvh, glb, fbx (default: npz)"
+        "--format",
+        type=file_formats,
+        default=("npz",),
+        metavar="LIST",
+        help="npz, bvh, glb, fbx (default: npz)",
     )
     parser.add_argument(
         "--duration", type=number, default=4.0, help="seconds of lines without one (default: 4)"

@@ -112,6 +112,8 @@ def _solve_joints(name: str, joints: Array) -> tuple[Array, Array]:
     joints = joints[:, : skeleton.N_JOINTS]
     legs = np.linalg.norm(joints[:, [4, 7, 5, 8]] - joints[:, [1, 4, 2, 5]], axis=-1).sum(axis=1)
     if not (legs > 1e-3).all():
-        raise ValueError(f"{name}: the legs of its joints have no length; they must be in SMPL order, in metres.")
+        raise ValueError(
+            f"{name}: the legs of its joints have no length; they must be in SMPL order, in metres."
+        )
     own = np.linalg.norm(skeleton.REST_OFFSETS[[4, 7, 5, 8]], axis=-1).sum()
     return solve_rotations(joints), joints[:, 0] * (own / np.median(legs))

@@ -31,8 +31,9 @@ def amass(motion, width, rate_name):
 
 
 @pytest.mark.parametrize(
-    ("width", "rate_name"), [(66, "mocap_framerate"), (72, "mocap_framerate"), (156, "mocap_framerate"), (165, "mocap_frame_rate")]
-)  # fmt: skip
+    ("width", "rate_name"),
+    [(66, "mocap_framerate"), (72, "mocap_framerate"), (156, "mocap_framerate"), (165, "mocap_frame_rate")],
+)
 def test_amass_to_bvh(tmp_path, width, rate_name):
     motion = swinging(60, fps=120.0)
     np.savez(tmp_path / "in.npz", **amass(motion, width, rate_name))
