@@ -70,7 +70,7 @@ def figure(model: BodyModel, betas: Array) -> glb.Figure:
     positions = model.template + model.shape @ betas
     corners = positions[model.faces]
     across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normals = np.zeros_like(positions)
+    normals: Array = np.zeros_like(positions)
     for corner in range(3):
         np.add.at(normals, model.faces[:, corner], across)
     normals = quat.normalize(normals)
