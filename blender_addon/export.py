@@ -17,8 +17,8 @@ from bpy_extras.io_utils import ExportHelper
 from motion_engine.formats import bvh, npz
 
 from . import rig
+from .preserve import as_they_were, needed_by
 from .sampling.clip import Reader, frame_range
-from .sampling.evaluate import as_they_were, needed_by
 from .status import Status, UserError
 
 FORMATS = (

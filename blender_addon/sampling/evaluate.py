@@ -8,19 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from .curves import PROPERTIES
+from ..preserve import as_they_were, needed_by
 
 Array = NDArray[np.floating]
-
-_PLACE = (
-    "location", "rotation_quaternion", "rotation_euler", "rotation_axis_angle", "scale",
-)  # fmt: skip
 
 
 def pose_matrices(
@@ -86,50 +81,3 @@ def _stage(target: bpy.types.Object) -> Iterator[tuple[bpy.types.Scene, bpy.type
         if data is not None:
             bpy.data.armatures.remove(data)
         bpy.data.scenes.remove(scene)
-
-
-def needed_by(target: bpy.types.Object) -> list[bpy.types.Object]:
-    """The armature and all objects that move with its evaluation: parents, aims of constraints and of drivers."""
-    found: list[bpy.types.Object] = []
-    open_ends: list[Any] = [target]
-    while open_ends:
-        item = open_ends.pop()
-        if not isinstance(item, bpy.types.Object) or item in found:
-            continue
-        found.append(item)
-        open_ends.append(item.parent)
-        holders = [item, *(item.pose.bones if item.pose is not None else ())]
-        for constraint in (constraint for holder in holders for constraint in holder.constraints):
-            open_ends += [getattr(constraint, "target", None), getattr(constraint, "pole_target", None)]
-            open_ends += [aim.target for aim in getattr(constraint, "targets", ())]
-        if item.animation_data is not None:
-            for driver in item.animation_data.drivers:
-                open_ends += [aim.id for variable in driver.driver.variables for aim in variable.targets]
-    return found
-
-
-@contextmanager
-def as_they_were(objects: Sequence[bpy.types.Object]) -> Iterator[None]:
-    """Put channels back: Blender writes what it animates in one scene through to objects that are in others too."""
-    kept = []
-    for item in objects:
-        bones = item.pose.bones if item.pose is not None else ()
-        kept.append((item, _read(item, _PLACE), [_read(bone, PROPERTIES) for bone in bones]))
-    try:
-        yield
-    finally:
-        for item, place, poses in kept:
-            _write(item, place)
-            for bone, values in zip(item.pose.bones if item.pose is not None else (), poses, strict=True):
-                _write(bone, values)
-
-
-def _read(holder: Any, names: Sequence[str]) -> dict[str, tuple[float, ...]]:
-    return {name: tuple(getattr(holder, name)) for name in names}
-
-
-def _write(holder: Any, values: dict[str, tuple[float, ...]]) -> None:
-    """Only what differs, so that nothing is marked as changed for nothing."""
-    for name, value in values.items():
-        if tuple(getattr(holder, name)) != value:
-            setattr(holder, name, value)

@@ -228,9 +228,17 @@ def test_the_scene_is_left_alone(scene, motion, tmp_path, constrained):
     target = add_character(bpy.context)
     wanted = put(target, motion, "wanted")
     put(target, walk(20), "other")
+    aim = bpy.data.objects.new("Aim", None)
+    scene.collection.objects.link(aim)
+    aim["strength"] = 0.0
+    for frame in (1, FRAMES):
+        aim.location.z = aim["strength"] = float(frame)
+        aim.keyframe_insert("location", frame=frame)
+        aim.keyframe_insert('["strength"]', frame=frame)
     if constrained:
-        target.pose.bones["head"].constraints.new("LIMIT_SCALE")
+        target.pose.bones["head"].constraints.new("DAMPED_TRACK").target = aim
     scene.frame_set(7)
+    aim.location.z, aim["strength"] = 5.0, 0.25  # moved by hand, not keyed
     bpy.ops.object.mode_set(mode="POSE")
     target.pose.bones["left_elbow"].rotation_quaternion = (0.5, 0.5, 0.5, 0.5)  # posed by hand, not keyed
     bpy.context.view_layer.update()
@@ -246,6 +254,7 @@ def test_the_scene_is_left_alone(scene, motion, tmp_path, constrained):
     finally:
         bpy.app.handlers.frame_change_pre.remove(handler)
     assert state(scene, target) == before
+    assert (aim.location.z, aim["strength"]) == (5.0, 0.25)
     assert bpy.data.is_dirty == dirty
     assert not calls
 
