@@ -11,10 +11,10 @@ import atexit
 
 import bpy
 
-from . import batch, handlers, model_operators, operators, panels, preferences, properties, takes
+from . import batch, export, handlers, model_operators, operators, panels, preferences, properties, takes
 from .session import remove_timer, session
 
-_MODULES = (preferences, takes, properties, operators, model_operators, batch, panels)
+_MODULES = (preferences, takes, properties, operators, model_operators, batch, export, panels)
 _CLASSES = tuple(cls for module in _MODULES for cls in module.CLASSES)
 
 
@@ -23,6 +23,7 @@ def register() -> None:
         bpy.utils.register_class(cls)
     properties.register()
     handlers.register()
+    export.register()
     session.on_change[:] = [panels.redraw]
     # Blender disables its add-ons at the end; the bpy module leaves that to us, and crashes over what is left
     atexit.register(unregister)
@@ -33,6 +34,7 @@ def unregister() -> None:
     remove_timer()
     session.stop()
     session.on_change.clear()
+    export.unregister()
     handlers.unregister()
     properties.unregister()
     for cls in reversed(_CLASSES):

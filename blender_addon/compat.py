@@ -74,3 +74,48 @@ def action_curves(action: bpy.types.Action) -> Iterable[bpy.types.FCurve]:
         for strip in layer.strips:
             for bag in strip.channelbags:
                 yield from bag.fcurves
+
+
+def slot_for(action: bpy.types.Action, target: bpy.types.Object) -> Any:
+    """The slot with which ``action`` would animate an object: its present one, that of its name, else the first.
+
+    None before 4.4, and where no slot is for objects.
+    """
+    if not LAYERED:
+        return None
+    data = target.animation_data
+    if data is not None and data.action == action and data.action_slot is not None:
+        return data.action_slot
+    slots = [slot for slot in action.slots if slot.target_id_type in {"OBJECT", "UNSPECIFIED"}]
+    named = [slot for slot in slots if slot.name_display == target.name]
+    return next(iter(named or slots), None)
+
+
+def slot_curves(action: bpy.types.Action, slot: Any) -> list[bpy.types.FCurve]:
+    """The F-curves of a slot; before 4.4, all of the Action's."""
+    if not LAYERED:
+        return list(action.fcurves)
+    if slot is None:
+        return []
+    return [
+        curve
+        for layer in action.layers
+        for strip in layer.strips
+        for bag in strip.channelbags
+        if bag.slot_handle == slot.handle
+        for curve in bag.fcurves
+    ]
+
+
+def assign_slot(data: bpy.types.AnimData, action: bpy.types.Action, slot: Any) -> None:
+    """Make ``action`` the active one with that slot."""
+    data.action = action
+    if LAYERED and slot is not None:
+        data.action_slot = slot
+
+
+def strip_slot(strip: bpy.types.NlaStrip, target: bpy.types.Object) -> Any:
+    """The slot that an NLA strip plays."""
+    if LAYERED and strip.action_slot is not None:
+        return strip.action_slot
+    return slot_for(strip.action, target)

@@ -121,6 +121,7 @@ class MOTION_PROMPT_PT_takes(_MotionPanel, bpy.types.Panel):
         self.layout.template_list(
             "MOTION_PROMPT_UL_takes", "", bpy.data, "actions", context.scene.motion_prompt, "take", rows=3
         )
+        self.layout.operator("motion_prompt.export", text="Export...", icon="EXPORT")
 
 
 class MOTION_PROMPT_PT_batch(_MotionPanel, bpy.types.Panel):

@@ -85,14 +85,24 @@ def check(target: bpy.types.Object) -> rig_maps.Mapping:
         raise UserError(
             f"'{target.name}' is being edited in the NLA. Leave the strip's tweak mode (Tab) first."
         )
+    try:
+        return bone_map(target)
+    except rig_maps.RigError as error:
+        raise UserError(f"'{target.name}': {error} Nothing was changed.", [choose]) from None
+
+
+def bone_map(target: bpy.types.Object) -> rig_maps.Mapping:
+    """Which bone of an armature is which joint.
+
+    Raises
+    ------
+    RigError
+        If the bones are not understood.
+    """
     parents = {bone.name: bone.parent.name if bone.parent else None for bone in target.data.bones}
     # in the armature's own space, where an object that is turned or mirrored makes no difference
     rest = {bone.name: np.array([bone.head_local, bone.tail_local]) for bone in target.data.bones}
-    try:
-        mapping = rig_maps.map_bones(parents, rest)
-    except rig_maps.RigError as error:
-        raise UserError(f"'{target.name}': {error} Nothing was changed.", [choose]) from None
-    return mapping
+    return rig_maps.map_bones(parents, rest)
 
 
 def read_rest(target: bpy.types.Object, mapping: rig_maps.Mapping) -> RestRig:

@@ -9,27 +9,18 @@ drawn and the missing part is named.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from motion_engine import formats
+from motion_engine.blender_process import script_commands
 from motion_engine.engine import Engine, GenerateRequest
 from motion_engine.errors import EngineError
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_PROMPT = "someone waves with the right hand"
-USUAL_PLACES = (
-    ("/Applications", "Blender*.app/Contents/MacOS/Blender"),
-    ("~/Applications", "Blender*.app/Contents/MacOS/Blender"),
-    ("C:/Program Files/Blender Foundation", "Blender */blender.exe"),
-    ("/opt", "blender*/blender"),
-    ("~", "blender*/blender"),
-    ("/snap/bin", "blender"),
-)
 LIBRARIES_HINT = (
     "A library of the system is missing. On Debian and Ubuntu: sudo apt install libx11-6 libxrender1 "
     "libxfixes3 libxi6 libxkbcommon0 libsm6 libice6 libgl1 libegl1, then run the same command again."
@@ -45,30 +36,6 @@ def file_name(prompt: str) -> str:
     """Return `prompt` as a short name for files: lower case words joined by hyphens."""
     words = re.sub(r"[^\w]+", "-", prompt.lower()).strip("-")
     return words[:60].rstrip("-") or "motion"
-
-
-def find_blender() -> str | None:
-    """Return the path of an installed Blender, newest first, or None."""
-    found = shutil.which("blender")
-    if found:
-        return found
-    for folder, pattern in USUAL_PLACES:
-        matches = sorted(Path(folder).expanduser().glob(pattern))
-        if matches:
-            return str(matches[-1])
-    return None
-
-
-def blender_commands() -> list[list[str]]:
-    """Return the commands that can run `demo/animate.py`, best first."""
-    script = str(ROOT / "demo" / "animate.py")
-    commands = []
-    if importlib.util.find_spec("bpy"):
-        commands.append([sys.executable, script])
-    blender = find_blender()
-    if blender:
-        commands.append([blender, "-b", "--factory-startup", "--python-exit-code", "1", "--python", script])
-    return commands
 
 
 def animate(command: list[str], clip: Path, folder: Path, moving: bool) -> bool:
@@ -126,7 +93,10 @@ def main() -> int:
     for suffix in (".blend", ".png", ".mp4"):
         clip.with_suffix(suffix).unlink(missing_ok=True)
 
-    done = any(animate(command, clip, folder, not options.no_clip) for command in blender_commands())
+    done = any(
+        animate(command, clip, folder, not options.no_clip)
+        for command in script_commands(ROOT / "demo" / "animate.py")
+    )
     if not done:
         from demo.sketch import draw_sheet
 

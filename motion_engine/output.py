@@ -21,9 +21,18 @@ def clip_paths(out: Path, count: int) -> list[Path]:
 
 
 def check_format(out: Path) -> None:
-    """Refuse a file name whose suffix names no format; EngineError ``unknown_format``."""
+    """Refuse a file name whose suffix names no format, or one that nothing here can write.
+
+    Raises
+    ------
+    EngineError
+        ``unknown_format`` or ``no_blender``.
+    """
     try:
-        formats.check_suffix(out)
+        if formats.check_suffix(out) == ".fbx":
+            from motion_engine.formats import fbx
+
+            fbx.require_blender()
     except ValueError:
         raise EngineError(
             "unknown_format",

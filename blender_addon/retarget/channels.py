@@ -76,3 +76,18 @@ def euler(local: Array, order: str) -> Array:
     angles = np.empty_like(path)
     angles[:, columns] = path
     return angles
+
+
+def local_rotation(mode: str, values: Array) -> Array:
+    """Rotations (T, 4) from the values (T, 3 or 4) of a rotation channel; inverse of `rotation_channel`."""
+    if mode == "QUATERNION":
+        length = np.linalg.norm(values, axis=-1, keepdims=True)
+        return np.where(length > 0, values / np.where(length > 0, length, 1.0), quat.IDENTITY)
+    if mode == "AXIS_ANGLE":
+        return quat.from_axis_angle(quat.normalize(values[:, 1:]) * values[:, :1])
+    columns = ["XYZ".index(letter) for letter in reversed(mode)]
+    return quat.from_euler(values[:, columns], mode[::-1])
+
+
+CHANNEL_OF_MODE = {"QUATERNION": "rotation_quaternion", "AXIS_ANGLE": "rotation_axis_angle"}
+"""The property that holds a pose bone's rotation by its mode; Euler orders have ``rotation_euler``."""

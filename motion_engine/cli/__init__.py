@@ -13,7 +13,17 @@ from typing import NoReturn
 from motion_engine import __version__
 from motion_engine.errors import EngineError
 
-COMMANDS = ("generate", "batch", "serve", "doctor", "bench", "bundles", "convert", "import-checkpoint")
+COMMANDS = (
+    "generate",
+    "batch",
+    "serve",
+    "doctor",
+    "bench",
+    "bundles",
+    "convert",
+    "smpl",
+    "import-checkpoint",
+)
 
 USER_ERROR = 2
 INTERRUPTED = 130

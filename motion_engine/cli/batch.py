@@ -20,7 +20,7 @@ from motion_engine.errors import EngineError
 
 HELP = "make a clip for every line of a text file"
 
-FORMATS = ("npz", "bvh", "glb")
+FORMATS = ("npz", "bvh", "glb", "fbx")
 
 
 def file_formats(text: str) -> tuple[str, ...]:
@@ -42,7 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder of the clips")
     parser.add_argument(
-        "--format", type=file_formats, default=("npz",), metavar="LIST", help="npz, bvh, glb (default: npz)"
+        "--format",
+        type=file_formats,
+        default=("npz",),
+        metavar="LIST",
+        help="npz, bvh, glb, fbx (default: npz)",
     )
     parser.add_argument(
         "--duration", type=number, default=4.0, help="seconds of lines without one (default: 4)"
@@ -61,6 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
     from motion_engine.batch_manifest import Manifest
     from motion_engine.engine import Engine
 
+    for name in arguments.format:
+        output.check_format(arguments.out / f"clip.{name}")
     items, bad_lines = parse_batch(_read(arguments.prompts))
     for bad in bad_lines:
         print(f"line {bad.line}: {bad.message}: {bad.text.strip()}", file=sys.stderr)

@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--out", type=Path, default=Path("clip.npz"), metavar="FILE",
-        help="where to write; .npz, .bvh or .glb (default: clip.npz)",
+        help="where to write; .npz, .bvh, .glb or .fbx (default: clip.npz)",
     )  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="print only the names of the files")
     add_sampling_options(parser)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from motion_engine.motion import Motion
 
-SUFFIXES = (".npz", ".bvh", ".glb")
+SUFFIXES = (".npz", ".bvh", ".glb", ".fbx")
 
 
 def check_suffix(path: str | Path) -> str:
@@ -37,7 +37,11 @@ def save(motion: Motion, path: str | Path) -> None:
         from motion_engine.formats import bvh
 
         bvh.save(motion, path)
-    else:
+    elif suffix == ".glb":
         from motion_engine.formats import glb
 
         glb.save(motion, path)
+    else:
+        from motion_engine.formats import fbx
+
+        fbx.save(motion, path)

@@ -6,6 +6,7 @@ glTF shares our axes (+Y up, +Z front) and metres; only quaternions differ (x, y
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +32,28 @@ _TIPS = {
 _TYPES = {1: "SCALAR", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
 
 
-def _figure() -> tuple[Array, Array, NDArray[np.uint16], NDArray[np.uint8]]:
-    """A double pyramid along every bone of the T-pose.
+@dataclass(frozen=True)
+class Figure:
+    """A mesh in T-pose that follows the 22 joints.
 
-    Returns
-    -------
-    positions, normals : float32 (V, 3), metres, pelvis at `REST_PELVIS_HEIGHT`
-    triangles : uint16 (F, 3)
-    joints : uint8 (V,), the one joint that each vertex follows
+    Attributes
+    ----------
+    positions, normals : float32 (V, 3), metres.
+    triangles : uint16 or uint32 (F, 3).
+    joints, weights : uint8 and float32 (V, 4).
+    rest : (22, 3) joints of the T-pose.
     """
+
+    positions: Array
+    normals: Array
+    triangles: NDArray[np.unsignedinteger]
+    joints: NDArray[np.uint8]
+    weights: Array
+    rest: Array
+
+
+def pyramids() -> Figure:
+    """A double pyramid along every bone of the T-pose, with the pelvis at `REST_PELVIS_HEIGHT`."""
     rest = skeleton.REST_JOINTS + np.array([0.0, skeleton.REST_PELVIS_HEIGHT, 0.0])
     bones = [(int(parent), rest[joint]) for joint, parent in enumerate(skeleton.PARENTS) if parent >= 0]
     bones += [(joint, rest[joint] + np.array(tip)) for joint, tip in _TIPS.items()]
@@ -64,12 +78,12 @@ def _figure() -> tuple[Array, Array, NDArray[np.uint16], NDArray[np.uint8]]:
     normal = np.cross(faces[:, 1] - faces[:, 0], faces[:, 2] - faces[:, 0])
     normal /= np.linalg.norm(normal, axis=1, keepdims=True)
     triangles = np.arange(len(positions), dtype=np.uint16).reshape(-1, 3)
-    return (
-        positions.astype(np.float32),
-        np.repeat(normal, 3, axis=0).astype(np.float32),
-        triangles,
-        np.array(followed, dtype=np.uint8),
-    )
+    joints = np.zeros((len(positions), 4), dtype=np.uint8)
+    joints[:, 0] = followed
+    weights = np.zeros((len(positions), 4), dtype=np.float32)
+    weights[:, 0] = 1.0
+    normals = np.repeat(normal, 3, axis=0).astype(np.float32)
+    return Figure(positions.astype(np.float32), normals, triangles, joints, weights, rest)
 
 
 class _Buffer:
@@ -84,7 +98,7 @@ class _Buffer:
         """Append an array (N, components); returns the index of its accessor."""
         component = {
             np.dtype("float32"): gltf.FLOAT, np.dtype("uint16"): gltf.UNSIGNED_SHORT,
-            np.dtype("uint8"): gltf.UNSIGNED_BYTE,
+            np.dtype("uint32"): gltf.UNSIGNED_INT, np.dtype("uint8"): gltf.UNSIGNED_BYTE,
         }[array.dtype]  # fmt: skip
         rows = array.reshape(len(array), -1)
         raw = np.ascontiguousarray(rows).tobytes()
@@ -105,8 +119,7 @@ class _Buffer:
         return len(self.accessors) - 1
 
 
-def _skin(buffer: _Buffer, first_joint: int) -> gltf.Skin:
-    rest = skeleton.REST_JOINTS + np.array([0.0, skeleton.REST_PELVIS_HEIGHT, 0.0])
+def _skin(buffer: _Buffer, rest: Array, first_joint: int) -> gltf.Skin:
     inverse = np.tile(np.eye(4, dtype=np.float32), (skeleton.N_JOINTS, 1, 1))
     inverse[:, 3, :3] = -rest  # column-major: the translation is the last row in memory
     return gltf.Skin(
@@ -117,19 +130,14 @@ def _skin(buffer: _Buffer, first_joint: int) -> gltf.Skin:
     )
 
 
-def _mesh(buffer: _Buffer) -> gltf.Mesh:
-    positions, normals, triangles, followed = _figure()
-    joints = np.zeros((len(positions), 4), dtype=np.uint8)
-    joints[:, 0] = followed
-    weights = np.zeros((len(positions), 4), dtype=np.float32)
-    weights[:, 0] = 1.0
+def _mesh(buffer: _Buffer, figure: Figure) -> gltf.Mesh:
     attributes = gltf.Attributes(
-        POSITION=buffer.add(positions, gltf.ARRAY_BUFFER, bounds=True),
-        NORMAL=buffer.add(normals, gltf.ARRAY_BUFFER),
-        JOINTS_0=buffer.add(joints, gltf.ARRAY_BUFFER),
-        WEIGHTS_0=buffer.add(weights, gltf.ARRAY_BUFFER),
+        POSITION=buffer.add(figure.positions, gltf.ARRAY_BUFFER, bounds=True),
+        NORMAL=buffer.add(figure.normals, gltf.ARRAY_BUFFER),
+        JOINTS_0=buffer.add(figure.joints, gltf.ARRAY_BUFFER),
+        WEIGHTS_0=buffer.add(figure.weights, gltf.ARRAY_BUFFER),
     )
-    indices = buffer.add(triangles.reshape(-1, 1), gltf.ELEMENT_ARRAY_BUFFER)
+    indices = buffer.add(figure.triangles.reshape(-1, 1), gltf.ELEMENT_ARRAY_BUFFER)
     primitive = gltf.Primitive(attributes=attributes, indices=indices, material=0)
     return gltf.Mesh(name="Figure", primitives=[primitive])
 
@@ -152,22 +160,21 @@ def _animation(buffer: _Buffer, motion: Motion, first_joint: int) -> gltf.Animat
     return gltf.Animation(name=name, samplers=samplers, channels=channels)
 
 
-def save(motion: Motion, path: str | Path) -> None:
-    """Write an armature of the 22 named joints in T-pose, a skinned figure and one animation.
+def save(motion: Motion, path: str | Path, figure: Figure | None = None) -> None:
+    """Write an armature of the 22 named joints in T-pose, a skinned figure (`pyramids`) and one animation.
 
     Rotations and the pelvis' path are keyed at every frame of the motion. The provenance goes into
     ``asset.extras``.
     """
     buffer = _Buffer()
-    figure, first_joint = 1, 2
+    figure = figure or pyramids()
+    skinned, first_joint = 1, 2
     nodes = [
         gltf.Node(name="Armature", children=[first_joint]),
         gltf.Node(name="Figure", mesh=0, skin=0),
     ]
     for joint, name in enumerate(skeleton.JOINT_NAMES):
-        offset = skeleton.REST_OFFSETS[joint].copy()
-        if joint == 0:
-            offset[1] += skeleton.REST_PELVIS_HEIGHT
+        offset = figure.rest[joint] - (figure.rest[skeleton.PARENTS[joint]] if joint else 0.0)
         children = [first_joint + int(child) for child in np.flatnonzero(joint == skeleton.PARENTS)]
         nodes.append(gltf.Node(name=name, translation=offset.tolist(), children=children))
     document = gltf.GLTF2(
@@ -175,9 +182,9 @@ def save(motion: Motion, path: str | Path) -> None:
             version="2.0", generator=f"Motion Prompt {__version__}", extras={"provenance": motion.provenance}
         ),
         scene=0,
-        scenes=[gltf.Scene(nodes=[0, figure])],  # a skinned mesh follows its joints, not its parent
+        scenes=[gltf.Scene(nodes=[0, skinned])],  # a skinned mesh follows its joints, not its parent
         nodes=nodes,
-        meshes=[_mesh(buffer)],
+        meshes=[_mesh(buffer, figure)],
         materials=[
             gltf.Material(
                 name="Figure",
@@ -186,7 +193,7 @@ def save(motion: Motion, path: str | Path) -> None:
                 ),
             )
         ],
-        skins=[_skin(buffer, first_joint)],
+        skins=[_skin(buffer, figure.rest, first_joint)],
         animations=[_animation(buffer, motion, first_joint)],
         bufferViews=buffer.views,
         accessors=buffer.accessors,

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`sample` and `Reader`: an armature's animation, an Action or a strip as a `Motion`, with nothing changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+from motion_engine import quaternion as quat
+from motion_engine import skeleton
+from motion_engine.motion import Motion
+
+from .. import compat, rig
+from ..retarget import solver
+from ..retarget.inverse import Placement, PosedRig, to_motion
+from ..status import UserError
+from . import bones, curves, evaluate
+
+Array = NDArray[np.floating]
+Source = bpy.types.Action | bpy.types.NlaStrip | None
+J = skeleton.JOINT
+
+MAX_FRAMES = 100_000
+
+
+@dataclass(frozen=True)
+class Clip:
+    """What was sampled: the motion in its own frame, and where it was in the world."""
+
+    motion: Motion
+    placement: Placement
+
+    def world_joints(self) -> Array:
+        """(T, 22, 3) joints in the world, metres, in the engine's axes (+Y up)."""
+        return self.placement.to_world(self.motion.joints)
+
+
+class Reader:
+    """Reads the animations of one armature; made once for many.
+
+    Parameters
+    ----------
+    target : an armature whose bones are understood.
+    scene : whose frame rate counts; by default the present one.
+
+    Raises
+    ------
+    UserError
+        If the rig is unknown or is being edited.
+    """
+
+    def __init__(self, target: bpy.types.Object, scene: bpy.types.Scene | None = None) -> None:
+        self.target = target
+        self.scene = scene or bpy.context.scene
+        if target.mode == "EDIT":
+            raise UserError(f"'{target.name}' is in Edit Mode. Leave it first.")
+        try:
+            mapping = rig.bone_map(target)
+            joints = bones.followed(target, mapping)
+            self.rest = bones.rest_of(target, joints, mapping.kind == "control")
+            self.measured = solver.measure(self.rest)
+        except ValueError as error:
+            raise UserError(f"'{target.name}': {error}") from None
+
+    def read(self, source: Source = None, frames: Sequence[float] | None = None) -> Clip:
+        """The armature's present animation, or an Action or NLA strip in its place.
+
+        Parameters
+        ----------
+        source : what to read in place of what the armature plays now.
+        frames : frames to read, equally far apart; by default those of the Action or strip, or of the scene.
+
+        Raises
+        ------
+        UserError
+            If the frames make no clip or the Action does not animate the armature.
+        """
+        render = self.scene.render
+        times = frame_range(self.target, source, self.scene) if frames is None else frames
+        times = np.asarray(times, dtype=float)
+        if not 0 < len(times) <= MAX_FRAMES or not np.isfinite(times).all():
+            raise UserError(f"Cannot read {len(times)} frames: the range must have 1 to {MAX_FRAMES}.")
+        step = float(times[1] - times[0]) if len(times) > 1 else 1.0
+        if step <= 0 or not np.allclose(np.diff(times), step, rtol=1e-4):
+            raise UserError("The frames to read must follow one another at equal distances.")
+        try:
+            posed = _pose(self.target, source, times, self.rest, self.measured)
+            return Clip(*to_motion(self.measured, posed, render.fps / render.fps_base / step))
+        except ValueError as error:
+            raise UserError(f"'{self.target.name}' cannot be read: {error}") from None
+
+    def read_shown(self) -> Clip:
+        """The pose that Blender shows, as a clip of one frame."""
+        render = self.scene.render
+        shown = self.target.evaluated_get(bpy.context.evaluated_depsgraph_get())
+        matrices = np.array([[shown.pose.bones[name].matrix for name in self.rest.names]], dtype=float)
+        world = np.array([shown.matrix_world], dtype=float)
+        try:
+            posed = _posed(self.rest, self.measured, matrices, world)
+            return Clip(*to_motion(self.measured, posed, render.fps / render.fps_base))
+        except ValueError as error:
+            raise UserError(f"'{self.target.name}' cannot be read: {error}") from None
+
+
+def sample(
+    target: bpy.types.Object,
+    source: Source = None,
+    frames: Sequence[float] | None = None,
+    scene: bpy.types.Scene | None = None,
+) -> Clip:
+    """Read one animation of an armature; `Reader` says the rest."""
+    return Reader(target, scene).read(source, frames)
+
+
+def frame_range(target: bpy.types.Object, source: Source, scene: bpy.types.Scene) -> range:
+    """Frames of an Action or strip, or of what the armature plays now: its Action's, under strips the scene's."""
+    if isinstance(source, bpy.types.NlaStrip):
+        first, last = source.frame_start, source.frame_end
+    else:
+        data = target.animation_data
+        action = source
+        if action is None and data is not None and not _plays_strips(data):
+            action = data.action
+        first, last = action.frame_range if action is not None else (scene.frame_start, scene.frame_end)
+    return range(int(np.floor(first)), int(np.ceil(last)) + 1)
+
+
+def _plays_strips(data: bpy.types.AnimData) -> bool:
+    return data.use_nla and any(not track.mute and len(track.strips) for track in data.nla_tracks)
+
+
+def strip_frames(strip: bpy.types.NlaStrip, frames: Array) -> Array:
+    """Frames (T,) of the strip's Action at frames (T,) of the scene."""
+    length = max(strip.action_frame_end - strip.action_frame_start, 1e-6)
+    inside = np.clip(frames, strip.frame_start, strip.frame_end) - strip.frame_start
+    inside = inside / strip.scale
+    rounds = np.floor(inside / length)
+    # the last instant of the last round is the end of the Action, not its start
+    rounds = np.where((inside > 0) & (inside - rounds * length < 1e-6), rounds - 1, rounds)
+    inside = inside - rounds * length
+    if strip.use_reverse:
+        inside = length - inside
+    return strip.action_frame_start + inside
+
+
+def _pose(
+    target: bpy.types.Object, source: Source, times: Array, rest: solver.RestRig, measured: solver.Target
+) -> PosedRig:
+    data = target.animation_data
+    own = data.action if data is not None else None
+    action, slot = own, compat.slot_for(own, target) if own is not None else None
+    if isinstance(source, bpy.types.NlaStrip):
+        action, slot = source.action, compat.strip_slot(source, target)
+        times = strip_frames(source, times)
+    elif source is not None:
+        action, slot = source, compat.slot_for(source, target)
+    found = compat.slot_curves(action, slot) if action is not None else []
+    keyed = curves.keyed_channels(target, found)
+    if source is not None and not keyed:
+        raise ValueError(f"'{action.name if action else source.name}' has no keys for its bones.")
+    # what the playing Action has left in channels that another one does not key is none of the other's
+    left = []
+    if action != own and own is not None:
+        left = list(curves.keyed_channels(target, compat.slot_curves(own, compat.slot_for(own, target))))
+    moved = any(not curve.data_path.startswith("pose.bones") for curve in found)
+    stacked = source is None and data is not None and _plays_strips(data)
+    plain = None if moved or stacked or not _stands(target) else curves.read_plain(target, rest.names)
+    if plain is not None:
+        matrices = curves.pose_matrices(curves.without(plain, left) if left else plain, keyed, times)
+        world = np.broadcast_to(np.array(_place(target), dtype=float), (len(times), 4, 4))
+    else:
+
+        def play(actor: bpy.types.Object) -> None:
+            for bone, prop, at in left:
+                getattr(actor.pose.bones[bone], prop)[at] = curves.REST[prop][at]
+            if source is not None:
+                anim = actor.animation_data or actor.animation_data_create()
+                anim.use_nla = False
+                compat.assign_slot(anim, action, slot)
+
+        matrices, world = evaluate.pose_matrices(target, rest.names, times, play)
+    return _posed(rest, measured, np.stack([matrices[name] for name in rest.names], axis=1), world)
+
+
+def _posed(rest: solver.RestRig, measured: solver.Target, matrices: Array, world: Array) -> PosedRig:
+    """From the bones' matrices (T, n, 4, 4) in armature space."""
+    count = len(matrices)
+    turns = np.tile(quat.IDENTITY, (count, skeleton.N_JOINTS, 1))
+    linear = matrices[..., :3, :3]
+    linear = linear / np.maximum(np.linalg.norm(linear, axis=-2, keepdims=True), 1e-12)
+    at_rest = quat.from_matrix(rest.rest[:, :3, :3])
+    turns[:, rest.joints] = quat.multiply(quat.from_matrix(linear), quat.conjugate(at_rest))
+    mapped = np.zeros(skeleton.N_JOINTS, dtype=bool)
+    mapped[rest.joints] = True
+    heads = dict(zip(rest.joints.tolist(), np.moveaxis(matrices[..., :3, 3], 1, 0), strict=True))
+    # the bone of the hips may turn about another point than the pelvis
+    pelvis = heads[0] + quat.rotate(turns[:, 0], measured.heads[0] - rest.rest[0, :3, 3])
+    ankles = np.stack([heads[J["left_ankle"]], heads[J["right_ankle"]]], axis=1)
+    return PosedRig(turns, mapped, pelvis, ankles, world)
+
+
+def _stands(target: bpy.types.Object) -> bool:
+    """Whether nothing can move the object itself."""
+    current = target
+    while current is not None:
+        if any(not constraint.mute for constraint in current.constraints):
+            return False
+        data = current.animation_data
+        if data is not None:
+            animated = current is not target and (data.action is not None or _plays_strips(data))
+            if animated or any(not driver.data_path.startswith("pose.bones") for driver in data.drivers):
+                return False
+        if current.parent is not None and current.parent_type not in {"OBJECT", "ARMATURE"}:
+            return False
+        current = current.parent
+    return True
+
+
+def _place(target: bpy.types.Object) -> np.ndarray:
+    """World matrix of an object that nothing moves, whether Blender has updated it yet or not."""
+    own = np.array(target.matrix_basis, dtype=float)
+    if target.parent is None:
+        return own
+    return _place(target.parent) @ np.array(target.matrix_parent_inverse, dtype=float) @ own
