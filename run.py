@@ -216,7 +216,7 @@ class Suite:
 
 def suites() -> list[Suite]:
     """Return all suites in the order in which they run."""
-    test_venv, test_needs = ".venv-test", ["-e", ".[dev,train]"]
+    test_venv, test_needs = ".venv-test", ["-e", ".[dev,train,smpl]"]
     engine = [
         "tests",
         *(f"--ignore=tests/{f}" for f in ("blender_addon", "demo", "packaging", "real_window")),
