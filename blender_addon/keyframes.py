@@ -49,9 +49,11 @@ def write_action(
     points[:, 0] = start + np.arange(frames)
     linear = np.full(frames, compat.LINEAR, dtype=np.int32)
     for channel in channels:
-        path = f'pose.bones["{bpy.utils.escape_identifier(channel.bone)}"].{channel.property}'
+        path = channel.property
+        if channel.bone:
+            path = f'pose.bones["{bpy.utils.escape_identifier(channel.bone)}"].{channel.property}'
         for index, column in enumerate(channel.values.T):
-            curve = writer.new(path, index, channel.bone)
+            curve = writer.new(path, index, channel.bone or "Object Transforms")
             points[:, 1] = column
             curve.keyframe_points.add(frames)
             curve.keyframe_points.foreach_set("co", points.ravel())

@@ -19,7 +19,7 @@ class Channel:
 
     Attributes
     ----------
-    bone : name of the bone.
+    bone : name of the bone, empty for the armature object itself.
     property : ``location``, ``rotation_quaternion``, ``rotation_axis_angle`` or ``rotation_euler``.
     values : (T, k) one column an F-curve.
     """

@@ -33,12 +33,14 @@ class Ground:
     up : (3,) unit vector.
     level : height of the soles of the rest pose along ``up``.
     ankles, toes : (2,) heights of left and right ankle and toe over the floor at rest.
+    flat : (3, 3) from horizontal metres of the source, in the rig's axes, to the rig's space.
     """
 
     up: Array
     level: float
     ankles: Array
     toes: Array
+    flat: Array
 
 
 def source_ground() -> Ground:
@@ -46,12 +48,16 @@ def source_ground() -> Ground:
     heights = skeleton.REST_JOINTS[:, 1] + skeleton.REST_PELVIS_HEIGHT
     return Ground(
         np.array([0.0, 1.0, 0.0]), 0.0, heights[[J["left_ankle"], J["right_ankle"]]],
-        heights[[J["left_foot"], J["right_foot"]]],
+        heights[[J["left_foot"], J["right_foot"]]], np.eye(3),
     )  # fmt: skip
 
 
-def target_ground(heads: Array, up: Array, scale: float) -> Ground:
-    """The floor under the rest pose: the armature's origin when the feet stand near it, else below the toes."""
+def target_ground(heads: Array, up: Array, scale: float, stretch: Array) -> Ground:
+    """The floor under the rest pose: the armature's origin when the feet stand near it, else below the toes.
+
+    ``scale`` is the length of the legs over the source's. Where the object stretches the armature unevenly
+    (``stretch``, (3, 3)), steps are as long as its legs are in the world.
+    """
     heights = heads @ up
     ankles = heights[[J["left_ankle"], J["right_ankle"]]]
     toes = heights[[J["left_foot"], J["right_foot"]]]
@@ -60,7 +66,12 @@ def target_ground(heads: Array, up: Array, scale: float) -> Ground:
     lowest = float(min(ankles.min(), toes.min()))
     stands_on_origin = -0.02 * scale <= lowest <= 0.15 * scale
     level = 0.0 if stands_on_origin else lowest - scale * skeleton.TOE_CLEARANCE
-    return Ground(up, level, ankles - level, toes - level)
+    tall = 1.0 / np.linalg.norm(
+        np.linalg.solve(stretch.T, up)
+    )  # how far apart horizontal planes are in the world
+    flat = scale * tall * np.linalg.inv(stretch)
+    flat -= np.outer(up, up @ flat)
+    return Ground(up, level, ankles - level, toes - level, flat)
 
 
 def foot_clearance(ankle: Array, toe_drop: Array, ground: Ground, side: int) -> Array:

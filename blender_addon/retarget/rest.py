@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,26 @@ _SNAP_UP, _SNAP_LEFT = np.cos(np.radians(25)), np.cos(np.radians(8))
 
 
 @dataclass(frozen=True)
+class Root:
+    """What carries the travel in place of the hips.
+
+    Attributes
+    ----------
+    bone : name of the root bone, empty for the armature object itself.
+    rest : (4, 4) where the bone is in armature space with its own channels at rest, or the object's own transform.
+    mode : its rotation mode.
+    delta : (4, 4) location and rotation of the object's delta transform, which its channels come after.
+    scale : (3,) the object's scale.
+    """
+
+    bone: str
+    rest: Array
+    mode: str
+    delta: Array
+    scale: Array
+
+
+@dataclass(frozen=True)
 class RestRig:
     """The mapped bones of a rig and the bones between them, parents first; element 0 is the pelvis bone.
 
@@ -51,6 +71,10 @@ class RestRig:
     mover_location : (4, 4) affine map from the mover's location to the pelvis bone's head in armature space.
     carriers : what carries each bone of a control rig, in place of parents, inherit and root_parent; every bone is
         mapped then, and the pelvis bone may turn about another point than the pelvis.
+    root : what travels in place of the pelvis bone; a root bone is the last of the carriers. ``root_parent`` and
+        ``mover_location`` hold for a root bone at rest then.
+    stretch : (3, 3) how the object stretches armature space, without its turn; counts where it is not even.
+    notes : sentences for the user on what the rig does not let through.
     """
 
     names: list[str]
@@ -64,6 +88,9 @@ class RestRig:
     mover: str
     mover_location: Array
     carriers: Carriers | None = None
+    root: Root | None = None
+    stretch: Array = field(default_factory=lambda: np.eye(3))
+    notes: tuple[str, ...] = ()
 
     def heads(self) -> Array:
         """(22, 3) rest positions of the joints, NaN where no bone is mapped."""
