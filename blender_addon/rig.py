@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import bpy
@@ -16,6 +17,8 @@ from . import probe, rig_maps, roots
 from .retarget.options import DEFAULTS, RetargetOptions
 from .retarget.rest import RestRig, Root
 from .status import Fix, UserError
+
+_TWIST = re.compile(r"(?i)twist|roll")
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,7 @@ def read_rest(
         while bone is not None and bone.name not in wanted:
             wanted.add(bone.name)
             bone = bone.parent if bone != root else None
+    wanted |= {bone.name for bone in root.children_recursive if _is_twist(bone, joint_of)}
     bones = [bone for bone in (root, *root.children_recursive) if bone.name in wanted]
     index = {bone.name: i for i, bone in enumerate(bones)}
     return RestRig(
@@ -126,6 +130,7 @@ def read_rest(
         rest=np.array([bone.bone.matrix_local for bone in bones], dtype=float),
         pose=np.array([bone.matrix_basis.to_quaternion() for bone in bones], dtype=float),
         inherit=np.array([bone.bone.use_inherit_rotation for bone in bones]),
+        free=np.array([_is_free(bone) for bone in bones]),
         modes=[bone.rotation_mode for bone in bones],
         root_parent=_carried(root, carrier),
         mover=_mover(root).name,
@@ -160,6 +165,7 @@ def _read_controls(target: bpy.types.Object, mapping: rig_maps.Mapping, options:
         rest=np.array([bone.bone.matrix_local for bone in bones], dtype=float),
         pose=np.tile(quat.IDENTITY, (count, 1)),
         inherit=np.ones(count, dtype=bool),
+        free=np.zeros(count, dtype=bool),
         modes=[bone.rotation_mode for bone in bones],
         root_parent=quat.IDENTITY,
         mover=_mover(bones[0]).name,
@@ -175,6 +181,22 @@ def switch_values(mapping: rig_maps.Mapping) -> dict[tuple[str, str], float]:
     """(bone, custom property) -> value with which the FK controls of a rig take effect."""
     switches = mapping.hints.switches if mapping.hints is not None else ()
     return {(switch.bone, switch.prop): switch.fk for switch in switches}
+
+
+def _is_free(bone: bpy.types.PoseBone) -> bool:
+    """Whether nothing but keys would turn the bone."""
+    return not any(not constraint.mute for constraint in bone.constraints) and not any(bone.lock_rotation)
+
+
+def _is_twist(bone: bpy.types.PoseBone, joint_of: dict[str, int]) -> bool:
+    """Whether the bone is one that twists along a mapped one, and carries nothing itself."""
+    return bool(
+        bone.name not in joint_of
+        and bone.parent.name in joint_of
+        and not bone.children
+        and _TWIST.search(bone.name)
+        and _is_free(bone)
+    )
 
 
 def _stretch(target: bpy.types.Object) -> np.ndarray:

@@ -61,7 +61,8 @@ class RestRig:
     ----------
     names : list of n str
     parents : int (n,), index of the direct parent, -1 for the pelvis bone.
-    joints : int (n,), SMPL-22 joint of the bone, -1 for an unmapped bone between mapped ones.
+    joints : int (n,), SMPL-22 joint of the bone, -1 for an unmapped bone between mapped ones or a twist bone.
+    free : bool (n,), whether an unmapped bone may take keys.
     rest : (n, 4, 4) rest matrices.
     pose : (n, 4) rotation of unmapped bones in their own rest frame, as the user left them.
     inherit : bool (n,), whether the bone takes its parent's rotation.
@@ -83,6 +84,7 @@ class RestRig:
     rest: Array
     pose: Array
     inherit: NDArray[np.bool_]
+    free: NDArray[np.bool_]
     modes: list[str]
     root_parent: Array
     mover: str

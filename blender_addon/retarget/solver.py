@@ -17,7 +17,7 @@ from motion_engine import quaternion as quat
 from motion_engine import skeleton, travel
 from motion_engine.motion import Motion
 
-from . import feet
+from . import feet, sharing
 from .carriers import Carriers
 from .channels import Channel, rotation_channel
 from .options import DEFAULTS, RetargetOptions
@@ -196,6 +196,7 @@ def _rotations(rig: RestRig, turns: Array, root_turn: Array) -> list[Channel]:
     ``root_turn`` (T, 4) or (4,) is what the root bone adds to them all.
     """
     rest = quat.from_matrix(rig.rest[:, :3, :3])
+    shares = sharing.plan(rig)
     channels = []
     deltas: list[Array] = []  # rotation of each bone relative to its rest pose, in armature space
     for bone, joint in enumerate(rig.joints):
@@ -205,12 +206,16 @@ def _rotations(rig: RestRig, turns: Array, root_turn: Array) -> list[Channel]:
         else:
             carried = quat.multiply(root_turn, rig.root_parent) if parent < 0 else deltas[parent]
         frame = quat.multiply(carried, rest[bone])
-        if joint < 0:
+        if bone in shares:
+            turn = shares[bone].turn(turns)
+        elif joint < 0:
             own = quat.multiply(quat.multiply(frame, rig.pose[bone]), quat.conjugate(rest[bone]))
             deltas.append(own)
             continue
-        deltas.append(turns[:, joint])
-        local = quat.multiply(quat.conjugate(frame), quat.multiply(turns[:, joint], rest[bone]))
+        else:
+            turn = turns[:, joint]
+        deltas.append(turn)
+        local = quat.multiply(quat.conjugate(frame), quat.multiply(turn, rest[bone]))
         channels.append(rotation_channel(rig.names[bone], rig.modes[bone], local))
     return channels
 
