@@ -69,7 +69,13 @@ def write(place: Place, motions: Sequence[Motion], name: str, is_first: bool) ->
                 title = name if len(motions) == 1 else numbered(name, index + 1)
                 actions.append(
                     keyframes.write_action(
-                        target, channels, title, place.start, motion.provenance, rig.switch_values(mapping)
+                        target,
+                        channels,
+                        title,
+                        place.start,
+                        motion.provenance,
+                        rig.switch_values(mapping),
+                        rest.muted,
                     )
                 )
             if is_first:

@@ -13,7 +13,7 @@ from mathutils import Matrix
 from motion_engine import quaternion as quat
 from motion_engine import skeleton
 
-from . import probe, rig_maps, roots
+from . import obstacles, probe, rig_maps, roots
 from .retarget.options import DEFAULTS, RetargetOptions
 from .retarget.rest import RestRig, Root
 from .status import Fix, UserError
@@ -123,6 +123,10 @@ def read_rest(
     wanted |= {bone.name for bone in root.children_recursive if _is_twist(bone, joint_of)}
     bones = [bone for bone in (root, *root.children_recursive) if bone.name in wanted]
     index = {bone.name: i for i, bone in enumerate(bones)}
+    muted, limited = obstacles.overriding(target, wanted)
+    locked = [bone.name for bone in bones if bone.name in joint_of and any(bone.lock_rotation)]
+    locked += [f"location of {mover.name}"] if any((mover := _mover(root)).lock_location) else []
+    note += obstacles.notes(muted, limited, obstacles.driven(target, wanted), locked)
     return RestRig(
         names=[bone.name for bone in bones],
         parents=np.array([-1, *(index[bone.parent.name] for bone in bones[1:])]),
@@ -132,11 +136,14 @@ def read_rest(
         inherit=np.array([bone.bone.use_inherit_rotation for bone in bones]),
         free=np.array([_is_free(bone) for bone in bones]),
         modes=[bone.rotation_mode for bone in bones],
+        locks=np.array([bone.lock_rotation for bone in bones], dtype=bool),
         root_parent=_carried(root, carrier),
-        mover=_mover(root).name,
+        mover=mover.name,
+        mover_locks=np.array(mover.lock_location, dtype=bool),
         mover_location=_location_map(root, carrier),
         root=carrier,
         stretch=_stretch(target),
+        muted=tuple(muted),
         notes=note,
     )
 
@@ -167,8 +174,10 @@ def _read_controls(target: bpy.types.Object, mapping: rig_maps.Mapping, options:
         inherit=np.ones(count, dtype=bool),
         free=np.zeros(count, dtype=bool),
         modes=[bone.rotation_mode for bone in bones],
+        locks=np.zeros((count, 3), dtype=bool),
         root_parent=quat.IDENTITY,
         mover=_mover(bones[0]).name,
+        mover_locks=np.zeros(3, dtype=bool),
         mover_location=_location_map(bones[0], carrier),
         carriers=found,
         root=carrier,

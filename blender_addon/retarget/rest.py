@@ -64,17 +64,20 @@ class RestRig:
     joints : int (n,), SMPL-22 joint of the bone, -1 for an unmapped bone between mapped ones or a twist bone.
     free : bool (n,), whether an unmapped bone may take keys.
     rest : (n, 4, 4) rest matrices.
-    pose : (n, 4) rotation of unmapped bones in their own rest frame, as the user left them.
+    pose : (n, 4) rotation of bones in their own rest frame, as the user left them.
     inherit : bool (n,), whether the bone takes its parent's rotation.
     modes : list of n str, Blender's rotation modes.
+    locks : bool (n, 3), locked axes of rotation, which keep the angle that ``pose`` has about them.
     root_parent : (4,) rotation, in armature space and relative to its rest, of what carries the pelvis bone.
     mover : name of the bone whose location moves the pelvis bone, mostly itself.
+    mover_locks : bool (3,), its locked axes of location.
     mover_location : (4, 4) affine map from the mover's location to the pelvis bone's head in armature space.
     carriers : what carries each bone of a control rig, in place of parents, inherit and root_parent; every bone is
         mapped then, and the pelvis bone may turn about another point than the pelvis.
     root : what travels in place of the pelvis bone; a root bone is the last of the carriers. ``root_parent`` and
         ``mover_location`` hold for a root bone at rest then.
     stretch : (3, 3) how the object stretches armature space, without its turn; counts where it is not even.
+    muted : (bone, constraint) of constraints that the Action has to switch off.
     notes : sentences for the user on what the rig does not let through.
     """
 
@@ -86,12 +89,15 @@ class RestRig:
     inherit: NDArray[np.bool_]
     free: NDArray[np.bool_]
     modes: list[str]
+    locks: NDArray[np.bool_]
     root_parent: Array
     mover: str
+    mover_locks: NDArray[np.bool_]
     mover_location: Array
     carriers: Carriers | None = None
     root: Root | None = None
     stretch: Array = field(default_factory=lambda: np.eye(3))
+    muted: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
 
     def heads(self) -> Array:

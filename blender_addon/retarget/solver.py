@@ -19,7 +19,7 @@ from motion_engine.motion import Motion
 
 from . import feet, sharing
 from .carriers import Carriers
-from .channels import Channel, rotation_channel
+from .channels import Channel, locked_rotation, rotation_channel
 from .options import DEFAULTS, RetargetOptions
 from .rest import RestRig, engine_to_rig, rest_to_t_pose
 from .root_motion import root_motion
@@ -119,10 +119,20 @@ def solve(rig: RestRig, motion: Motion, options: RetargetOptions = DEFAULTS) -> 
         else:
             turns = quat.multiply(quat.conjugate(carried.turn)[:, None], turns)
     away = np.linalg.inv(rig.mover_location)
-    channels.append(Channel(rig.mover, "location", pelvis @ away[:3, :3].T + away[:3, 3]))
+    location = pelvis @ away[:3, :3].T + away[:3, 3]
+    if not rig.mover_locks.any():
+        channels.append(Channel(rig.mover, "location", location))
+    elif not rig.mover_locks.all():
+        free = tuple(int(axis) for axis in np.flatnonzero(~rig.mover_locks))
+        channels.append(Channel(rig.mover, "location", location[:, free], free))
     if rig.carriers is not None:
         return channels + _controls(rig, rig.carriers, turns, root_turn)
-    return channels + _rotations(rig, turns, root_turn)
+    channels += _rotations(rig, turns, root_turn)
+    if not channels:
+        raise ValueError(
+            "All bones are locked, so there is nothing to key. Unlock some in the sidebar's Item tab."
+        )
+    return channels
 
 
 def _travel(motion: Motion, target: Target, options: RetargetOptions) -> tuple[Array, Array]:
@@ -214,8 +224,16 @@ def _rotations(rig: RestRig, turns: Array, root_turn: Array) -> list[Channel]:
             continue
         else:
             turn = turns[:, joint]
-        deltas.append(turn)
         local = quat.multiply(quat.conjugate(frame), quat.multiply(turn, rest[bone]))
+        if rig.locks[bone].any():
+            channel, local = locked_rotation(
+                rig.names[bone], rig.modes[bone], local, rig.locks[bone], rig.pose[bone]
+            )
+            channels += [channel] if channel is not None else []
+            # what hangs on it makes up for it
+            deltas.append(quat.multiply(quat.multiply(frame, local), quat.conjugate(rest[bone])))
+            continue
+        deltas.append(turn)
         channels.append(rotation_channel(rig.names[bone], rig.modes[bone], local))
     return channels
 
