@@ -20,6 +20,10 @@ LEGS = (
 )
 BENT = 0.985
 """Part of its length to which a leg is stretched at most while the source's leg is bent more than that."""
+SUNK = 0.1
+"""Metres: a source whose feet go deeper than this does not stand on the floor (stairs), and is left so."""
+TOES = 0.45
+"""Length of the toes over that of the foot before them."""
 SETTLE_SECONDS = 0.15
 """Half the time over which the pelvis sinks and rises where a leg would be too short."""
 
@@ -138,6 +142,36 @@ def bend_leg(
     there = np.linalg.norm(goal - thigh - shin, axis=-1) < 1e-5 * (a + b)
     fold[there] = swing[there] = quat.IDENTITY
     return quat.multiply(swing, thigh_turn), quat.multiply(swing, quat.multiply(fold, shin_turn))
+
+
+def flatten_toes(turn: Array, tip: Array, raised: Array, up: Array) -> Array:
+    """Turn toes up until their tip is no deeper than it is at rest; toes that are higher stay as they are.
+
+    Parameters
+    ----------
+    turn : (T, 4) rotations of the toes relative to the rest pose.
+    tip : (3,) horizontal, from the toe joint to the tip at rest.
+    raised : (T,) how far the toe joint is above where it stands at rest.
+    up : (3,) unit vector.
+
+    Returns
+    -------
+    New ``turn``.
+    """
+    posed = quat.rotate(turn, tip)
+    rise = posed @ up
+    length = float(np.linalg.norm(tip))
+    wanted = np.clip(-np.maximum(raised, 0.0), -length, length)
+    low = rise < wanted - 1e-6 * length
+    if not low.any():
+        return turn
+    flat = posed - rise[:, None] * up
+    across = np.linalg.norm(flat, axis=-1, keepdims=True)
+    # toes that point straight down have no direction of their own: they are left
+    low &= across[:, 0] > 0.05 * length
+    aim = flat / np.maximum(across, 1e-9) * np.sqrt(length**2 - wanted**2)[:, None] + wanted[:, None] * up
+    lifted = quat.multiply(quat.between(posed, np.where(low[:, None], aim, posed)), turn)
+    return np.where(low[:, None], lifted, turn)
 
 
 def settle(drop: Array, fps: float) -> Array:

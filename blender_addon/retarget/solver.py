@@ -17,7 +17,7 @@ from motion_engine import quaternion as quat
 from motion_engine import skeleton, travel
 from motion_engine.motion import Motion
 
-from . import feet, sharing
+from . import feet, hands, sharing
 from .carriers import Carriers
 from .channels import Channel, locked_rotation, rotation_channel
 from .options import DEFAULTS, RetargetOptions
@@ -106,6 +106,9 @@ def solve(rig: RestRig, motion: Motion, options: RetargetOptions = DEFAULTS) -> 
         quat.multiply(quat.conjugate(target.to_rig), target.align),
     )  # (T, 22, 4): A D
     pelvis = _plant(motion, source_turns, target, turns)
+    if options.reach_hands:
+        joints = skeleton.forward_kinematics(rotations, motion.root.astype(float))
+        hands.reach(joints, turns, target.heads, target.align, target.to_rig)
     # a control may turn about another point than the pelvis
     pelvis = pelvis + quat.rotate(turns[:, J["pelvis"]], rig.rest[0, :3, 3] - target.heads[J["pelvis"]])
     root_turn = quat.IDENTITY
@@ -168,9 +171,8 @@ def _plant(motion: Motion, source_turns: Array, target: Target, turns: Array) ->
         foot = heads[toe] - heads[ankle]
         if not np.isfinite(foot).all():  # a rig without toes gets the source's, scaled
             foot = quat.rotate(target.to_rig, skeleton.REST_OFFSETS[toe]) * scale
-        lift = scale * feet.foot_clearance(
-            joints[:, ankle, 1], joints[:, toe, 1] - joints[:, ankle, 1], source, side
-        )
+        lift = feet.foot_clearance(joints[:, ankle, 1], joints[:, toe, 1] - joints[:, ankle, 1], source, side)
+        lift = scale * (np.maximum(lift, 0.0) if lift.min() > -feet.SUNK else lift)
         goal = place(
             joints[:, ankle], feet.ankle_height(lift, quat.rotate(turns[:, ankle], foot) @ up, ground, side)
         )
@@ -189,7 +191,8 @@ def _plant(motion: Motion, source_turns: Array, target: Target, turns: Array) ->
     if drop.max() > 1e-4 * scale:
         pelvis = pelvis - feet.settle(drop, motion.fps)[:, None] * up
     left = quat.rotate(target.to_rig, np.array([1.0, 0.0, 0.0]))
-    for (hip, knee, ankle, _), goal, limit in zip(feet.LEGS, goals, limits, strict=True):
+    for side, (hip, knee, ankle, toe) in enumerate(feet.LEGS):
+        goal, limit = goals[side], limits[side]
         thigh = quat.rotate(turns[:, hip], heads[knee] - heads[hip])
         shin = quat.rotate(turns[:, knee], heads[ankle] - heads[knee])
         aligned = quat.multiply(turns[:, hip], quat.conjugate(target.align[hip]))
@@ -197,6 +200,16 @@ def _plant(motion: Motion, source_turns: Array, target: Target, turns: Array) ->
         turns[:, hip], turns[:, knee] = feet.bend_leg(
             thigh, shin, turns[:, hip], turns[:, knee], quat.rotate(aligned, left), goal - hip_at, limit
         )
+        foot = heads[toe] - heads[ankle]
+        if np.isfinite(foot).all():
+            ankle_at = (
+                hip_at
+                + quat.rotate(turns[:, hip], heads[knee] - heads[hip])
+                + quat.rotate(turns[:, knee], heads[ankle] - heads[knee])
+            )
+            toe_at = (ankle_at + quat.rotate(turns[:, ankle], foot)) @ up - ground.level
+            tip = feet.TOES * (foot - up * (foot @ up))
+            turns[:, toe] = feet.flatten_toes(turns[:, toe], tip, toe_at - ground.toes[side], up)
     return pelvis
 
 
