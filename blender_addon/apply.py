@@ -12,7 +12,7 @@ import bpy
 from motion_engine import loop
 from motion_engine.motion import Motion
 
-from . import keyframes, rig
+from . import keyframes, rig, roots
 from .character.build import add_character
 from .retarget import solver
 from .retarget.options import DEFAULTS, RetargetOptions
@@ -60,9 +60,10 @@ def write(place: Place, motions: Sequence[Motion], name: str, is_first: bool) ->
         target = _target(place)
         mapping = rig.check(target)
         options = place.options
-        rest = rig.read_rest(target, mapping, options)
         actions: list[bpy.types.Action] = []
+        before = roots.put_back(target, scene)
         try:
+            rest = rig.read_rest(target, mapping, options)
             for index, motion in enumerate(motions):
                 motion = loop.cycle(motion.resample(rate), options.loop, options.in_place)
                 channels = solver.solve(rest, motion, options)
@@ -81,6 +82,7 @@ def write(place: Place, motions: Sequence[Motion], name: str, is_first: bool) ->
             if is_first:
                 keyframes.assign(target, actions[0])
         except BaseException as error:
+            roots.undo(before)
             for action in actions:
                 bpy.data.actions.remove(action)
             if isinstance(error, ValueError | RuntimeError):

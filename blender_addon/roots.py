@@ -3,12 +3,18 @@
 
 from __future__ import annotations
 
+import re
+
 import bpy
 import numpy as np
 from mathutils import Matrix
 
-from . import rig_maps
+from . import compat, rig_maps
 from .retarget.rest import Root
+
+_TRANSFORM = re.compile(r'^pose\.bones\["((?:[^"\\]|\\.)*)"\]\.(location|rotation_\w+)$')
+_MOVED = 1e-3
+"""Difference of a channel from its curve by which it counts as moved by hand."""
 
 
 def find(
@@ -92,3 +98,56 @@ def _object(target: bpy.types.Object) -> tuple[Root | None, tuple[str, ...]]:
     if np.abs(scale).min() < 1e-9:
         return None, (fall_back(f"'{target.name}' has a scale of 0"),)
     return Root("", basis, target.rotation_mode, np.array(delta, dtype=float), scale), ()
+
+
+def put_back(target: bpy.types.Object, scene: bpy.types.Scene) -> list[tuple[object, str, int, float]]:
+    """Bring root bones and the object to where the generated Action that they play began.
+
+    Otherwise an Action that does not move them would leave them wherever they are at this frame. What the user has
+    moved since stays where it is.
+
+    Returns
+    -------
+    What was changed, for `undo`: owner, property, index and value before.
+    """
+    action = target.animation_data.action if target.animation_data is not None else None
+    if action is None or "motion_prompt" not in action:
+        return []
+    frame = scene.frame_current_final
+    changed, moved = [], False
+    curves = list(compat.action_curves(action))
+    # hips always travel; a bone without a parent that does so alone is the hips
+    travelling = {curve.data_path for curve in curves if curve.data_path.endswith("].location")}
+    for curve in curves:
+        if len(travelling) < 2 and curve.data_path.startswith("pose."):
+            continue
+        owner, prop = _root_property(target, curve.data_path)
+        if owner is None or not len(curve.keyframe_points):
+            continue
+        value = getattr(owner, prop)[curve.array_index]
+        moved |= abs(value - curve.evaluate(frame)) > _MOVED
+        changed.append((owner, prop, curve.array_index, value, curve.keyframe_points[0].co.y))
+    if moved:
+        return []
+    for owner, prop, index, _, first in changed:
+        getattr(owner, prop)[index] = first
+    if changed:
+        bpy.context.view_layer.update()
+    return [entry[:4] for entry in changed]
+
+
+def undo(changed: list[tuple[object, str, int, float]]) -> None:
+    """Take `put_back` back."""
+    for owner, prop, index, value in changed:
+        getattr(owner, prop)[index] = value
+
+
+def _root_property(target: bpy.types.Object, path: str) -> tuple[object | None, str]:
+    """Owner and name of the property if it is a transform of the object, or of a bone without a parent."""
+    if path == "location" or path.startswith("rotation_"):
+        return target, path
+    match = _TRANSFORM.match(path)
+    bone = target.pose.bones.get(bpy.utils.unescape_identifier(match[1])) if match is not None else None
+    if match is None or bone is None or bone.parent is not None:
+        return None, ""
+    return bone, match[2]

@@ -176,3 +176,34 @@ def test_settings_reach_the_solver(scene):
     settings.root, settings.in_place, settings.loop, settings.reach_hands = "OBJECT", True, True, True
     options = place_for(bpy.context, new_character=True).options
     assert options == RetargetOptions("OBJECT", True, settings.loop_seconds, True)
+
+
+@pytest.mark.parametrize("way", ["ROOT_BONE", "OBJECT"])
+def test_takes_of_different_kinds_play_in_the_same_place(scene, way):
+    target = make_armature(MIXAMO, rest_joints(), seed=2, under_root=True)
+    target.location = (2, 1, 0)
+    motion = turning_walk(30)
+    put(target, motion)
+    expected = world_joints(target, MIXAMO, 30)
+    scene.frame_set(1)
+    put(target, motion, root=way)
+    np.testing.assert_allclose(world_joints(target, MIXAMO, 30), expected, atol=1e-4)
+    assert scene.frame_current == 30
+    # the take on the hips again, chosen in the list where the other one has moved on
+    scene.motion_prompt.take = bpy.data.actions.find("walk")
+    np.testing.assert_allclose(world_joints(target, MIXAMO, 30), expected, atol=1e-4)
+    # and a new take on the hips, made where the root stands elsewhere
+    scene.motion_prompt.take = bpy.data.actions.find("walk.001")
+    scene.frame_set(25)
+    put(target, motion)
+    np.testing.assert_allclose(world_joints(target, MIXAMO, 30), expected, atol=1e-4)
+
+
+def test_an_object_that_was_moved_by_hand_is_animated_where_it_is(scene):
+    target = add_character(bpy.context)
+    put(target, walk(20), root="OBJECT")
+    scene.frame_set(10)
+    target.location = (5, 5, 0)
+    put(target, walk(20), root="OBJECT")
+    scene.frame_set(1)
+    assert tuple(target.location) == pytest.approx((5, 5, 0), abs=1e-4)
