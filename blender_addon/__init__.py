@@ -11,10 +11,21 @@ import atexit
 
 import bpy
 
-from . import batch, export, handlers, model_operators, operators, panels, preferences, properties, takes
+from . import (
+    batch,
+    export,
+    handlers,
+    model_operators,
+    operators,
+    panels,
+    preferences,
+    properties,
+    root_panel,
+    takes,
+)
 from .session import remove_timer, session
 
-_MODULES = (preferences, takes, properties, operators, model_operators, batch, export, panels)
+_MODULES = (preferences, takes, properties, operators, model_operators, batch, export, panels, root_panel)
 _CLASSES = tuple(cls for module in _MODULES for cls in module.CLASSES)
 
 

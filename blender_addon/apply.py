@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 
 import bpy
 
+from motion_engine import loop
 from motion_engine.motion import Motion
 
-from . import keyframes, rig
+from . import keyframes, rig, roots
 from .character.build import add_character
 from .retarget import solver
+from .retarget.options import DEFAULTS, RetargetOptions
 from .status import Fix, UserError
 
 
@@ -26,11 +28,13 @@ class Place:
     target : the armature, or None for a new default character.
     scene : name of the scene whose frame rate counts.
     start : frame of the first key.
+    options : how the motion is put on the armature.
     """
 
     target: rig.Handle | None
     scene: str
     start: int
+    options: RetargetOptions = DEFAULTS
 
 
 @dataclass(frozen=True)
@@ -55,20 +59,30 @@ def write(place: Place, motions: Sequence[Motion], name: str, is_first: bool) ->
     with window_context():
         target = _target(place)
         mapping = rig.check(target)
-        rest = rig.read_rest(target, mapping)
+        options = place.options
         actions: list[bpy.types.Action] = []
+        before = roots.put_back(target, scene)
         try:
+            rest = rig.read_rest(target, mapping, options)
             for index, motion in enumerate(motions):
-                channels = solver.solve(rest, motion.resample(rate))
+                motion = loop.cycle(motion.resample(rate), options.loop, options.in_place)
+                channels = solver.solve(rest, motion, options)
                 title = name if len(motions) == 1 else numbered(name, index + 1)
                 actions.append(
                     keyframes.write_action(
-                        target, channels, title, place.start, motion.provenance, rig.switch_values(mapping)
+                        target,
+                        channels,
+                        title,
+                        place.start,
+                        motion.provenance,
+                        rig.switch_values(mapping),
+                        rest.muted,
                     )
                 )
             if is_first:
                 keyframes.assign(target, actions[0])
         except BaseException as error:
+            roots.undo(before)
             for action in actions:
                 bpy.data.actions.remove(action)
             if isinstance(error, ValueError | RuntimeError):
@@ -81,6 +95,7 @@ def write(place: Place, motions: Sequence[Motion], name: str, is_first: bool) ->
         report = f"'{names[0]}' is on {rig_name}, frames {place.start} to {place.start + frames - 1}.{others}"
         if target.data.pose_position == "REST":
             report += " It does not show yet: the armature is set to Rest Position."
+        report = " ".join([report, *rest.notes])
         return Result(names, report, replace(place, target=rig.Handle.of(target)))
 
 

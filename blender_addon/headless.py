@@ -9,7 +9,7 @@ from collections.abc import Callable
 import bpy
 
 from . import apply, rig
-from .properties import request_body
+from .properties import request_body, retarget_options
 from .session import Item, Task, pump, session
 from .status import UserError
 
@@ -58,7 +58,12 @@ def generate(
     if armature is not None:
         rig.check(armature)
     handle = rig.Handle.of(armature) if armature is not None else None
-    place = apply.Place(handle, scene.name, scene.frame_current if start is None else start)
+    place = apply.Place(
+        handle,
+        scene.name,
+        scene.frame_current if start is None else start,
+        retarget_options(scene.motion_prompt),
+    )
     body = request_body(
         scene.motion_prompt, prompt, duration=duration, seed=seed, count=count, sampler=sampler, steps=steps,
         guidance=guidance,

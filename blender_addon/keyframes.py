@@ -29,6 +29,7 @@ def write_action(
     start: float,
     provenance: dict[str, Any],
     switches: dict[tuple[str, str], float] | None = None,
+    muted: Sequence[tuple[str, str]] = (),
 ) -> bpy.types.Action:
     """Make an Action with a linear key a frame; it is kept by a fake user and not assigned yet.
 
@@ -40,7 +41,9 @@ def write_action(
     start : frame of the first key.
     provenance : how the motion was made; becomes custom properties.
     switches : (bone, custom property) -> value, one key each: a control rig's FK instead of IK.
+    muted : (bone, constraint) of constraints whose influence is keyed to 0.
     """
+    escape = bpy.utils.escape_identifier
     action = bpy.data.actions.new(action_name(name))
     action.use_fake_user = True
     writer = compat.CurveWriter(action, target)
@@ -49,17 +52,22 @@ def write_action(
     points[:, 0] = start + np.arange(frames)
     linear = np.full(frames, compat.LINEAR, dtype=np.int32)
     for channel in channels:
-        path = f'pose.bones["{bpy.utils.escape_identifier(channel.bone)}"].{channel.property}'
-        for index, column in enumerate(channel.values.T):
-            curve = writer.new(path, index, channel.bone)
+        path = channel.property
+        if channel.bone:
+            path = f'pose.bones["{escape(channel.bone)}"].{channel.property}'
+        for index, column in zip(
+            channel.columns or range(channel.values.shape[1]), channel.values.T, strict=True
+        ):
+            curve = writer.new(path, index, channel.bone or "Object Transforms")
             points[:, 1] = column
             curve.keyframe_points.add(frames)
             curve.keyframe_points.foreach_set("co", points.ravel())
             curve.keyframe_points.foreach_set("interpolation", linear)
             curve.update()
-    for (bone, name), value in (switches or {}).items():
-        holder = f'pose.bones["{bpy.utils.escape_identifier(bone)}"]'
-        curve = writer.new(f'{holder}["{bpy.utils.escape_identifier(name)}"]', 0, bone)
+    held = [(bone, f'["{escape(name)}"]', value) for (bone, name), value in (switches or {}).items()]
+    held += [(bone, f'.constraints["{escape(name)}"].influence', 0.0) for bone, name in muted]
+    for bone, of_bone, value in held:
+        curve = writer.new(f'pose.bones["{escape(bone)}"]{of_bone}', 0, bone)
         curve.keyframe_points.add(1)
         curve.keyframe_points.foreach_set("co", np.array([start, value], dtype=np.float32))
         curve.keyframe_points.foreach_set("interpolation", np.array([compat.CONSTANT], dtype=np.int32))

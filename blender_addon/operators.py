@@ -11,7 +11,7 @@ from bpy.props import BoolProperty, StringProperty
 from . import apply, rig
 from .character.build import add_character
 from .preferences import log_path
-from .properties import MAX_SEED, request_body
+from .properties import MAX_SEED, request_body, retarget_options
 from .session import Item, Task, session
 from .status import Status, UserError
 
@@ -28,7 +28,8 @@ def place_for(context: bpy.types.Context, new_character: bool) -> apply.Place:
     if target is not None:
         rig.check(target)
     handle = rig.Handle.of(target) if target is not None else None
-    return apply.Place(handle, context.scene.name, context.scene.frame_current)
+    options = retarget_options(context.scene.motion_prompt)
+    return apply.Place(handle, context.scene.name, context.scene.frame_current, options)
 
 
 def refuse(operator: bpy.types.Operator, problem: Status) -> set[str]:

@@ -19,6 +19,7 @@ from bpy.props import (
 
 from . import models, takes
 from .preferences import preferences
+from .retarget.options import RetargetOptions
 from .session import session
 
 MAX_SEED = 2**31 - 1
@@ -27,6 +28,11 @@ _SAMPLERS = (
     ("AUTO", "Automatic", "What the model was made for"),
     ("motionlcm", "MotionLCM", "One to a few steps: fastest"),
     ("mld", "MLD", "Many steps of latent diffusion: slower"),
+)
+_ROOTS = (
+    ("HIPS", "Hips", "The hips travel"),
+    ("ROOT_BONE", "Root Bone", "The rig's root bone travels and turns, the hips carry the rest"),
+    ("OBJECT", "Object", "The armature object travels and turns, the hips carry the rest"),
 )
 
 
@@ -95,6 +101,22 @@ class MotionPromptSettings(bpy.types.PropertyGroup):
     floor: BoolProperty(
         name="Floor", description="Keep the feet from sinking into the floor", default=True, options=set()
     )
+    root: EnumProperty(name="Root Motion", items=_ROOTS, default="HIPS", options=set())
+    in_place: BoolProperty(
+        name="In Place", description="Take the travel over ground out, as for a game", default=False, options=set()
+    )  # fmt: skip
+    loop: BoolProperty(
+        name="Loop", description="Blend the end into the first frame, so that the action can be repeated",
+        default=False, options=set(),
+    )  # fmt: skip
+    loop_seconds: FloatProperty(
+        name="Blend Time", description="How long before the end the blending begins", default=0.5, min=0.1, max=4.0,
+        step=10, precision=1, subtype="TIME_ABSOLUTE", options=set(),
+    )  # fmt: skip
+    reach_hands: BoolProperty(
+        name="Keep Hand Reach", description="Let hands that meet, as in a clap, meet on wider or narrower shoulders "
+        "too", default=False, options=set(),
+    )  # fmt: skip
     bundle: EnumProperty(
         name="Model", description="The model that makes the motion", items=_bundle_items, options=set()
     )
@@ -127,6 +149,16 @@ def request_body(
         "bundle": None if settings.bundle in {"AUTO", ""} else settings.bundle,
         "post": {"foot_lock": settings.foot_lock, "floor": settings.floor},
     }
+
+
+def retarget_options(settings: MotionPromptSettings) -> RetargetOptions:
+    """How motions are put on rigs, as the settings say."""
+    return RetargetOptions(
+        root=settings.root,
+        in_place=settings.in_place,
+        loop=settings.loop_seconds if settings.loop else 0.0,
+        reach_hands=settings.reach_hands,
+    )
 
 
 CLASSES = (MotionPromptSettings,)

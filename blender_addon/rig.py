@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import bpy
@@ -12,9 +13,12 @@ from mathutils import Matrix
 from motion_engine import quaternion as quat
 from motion_engine import skeleton
 
-from . import probe, rig_maps
-from .retarget.rest import RestRig
+from . import obstacles, probe, rig_maps, roots
+from .retarget.options import DEFAULTS, RetargetOptions
+from .retarget.rest import RestRig, Root
 from .status import Fix, UserError
+
+_TWIST = re.compile(r"(?i)twist|roll")
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,9 @@ def bone_map(target: bpy.types.Object) -> rig_maps.Mapping:
     return rig_maps.map_bones(parents, rest)
 
 
-def read_rest(target: bpy.types.Object, mapping: rig_maps.Mapping) -> RestRig:
+def read_rest(
+    target: bpy.types.Object, mapping: rig_maps.Mapping, options: RetargetOptions = DEFAULTS
+) -> RestRig:
     """Rest pose of the mapped bones and of the bones between them; of a control rig also what carries each control.
 
     Raises
@@ -114,17 +120,23 @@ def read_rest(target: bpy.types.Object, mapping: rig_maps.Mapping) -> RestRig:
         If nothing explains how a control moves.
     """
     if mapping.kind == "control":
-        return _read_controls(target, mapping)
+        return _read_controls(target, mapping, options)
     joint_of = {bone: skeleton.JOINT[joint] for joint, bone in mapping.bones.items()}
     root = target.pose.bones[mapping.bones["pelvis"]]
+    carrier, note = roots.find(target, root, mapping, options.root)
     wanted = set()
     for name in joint_of:
         bone = target.pose.bones[name]
         while bone is not None and bone.name not in wanted:
             wanted.add(bone.name)
             bone = bone.parent if bone != root else None
+    wanted |= {bone.name for bone in root.children_recursive if _is_twist(bone, joint_of)}
     bones = [bone for bone in (root, *root.children_recursive) if bone.name in wanted]
     index = {bone.name: i for i, bone in enumerate(bones)}
+    muted, limited = obstacles.overriding(target, wanted)
+    locked = [bone.name for bone in bones if bone.name in joint_of and any(bone.lock_rotation)]
+    locked += [f"location of {mover.name}"] if any((mover := _mover(root)).lock_location) else []
+    note += obstacles.notes(muted, limited, obstacles.driven(target, wanted), locked)
     return RestRig(
         names=[bone.name for bone in bones],
         parents=np.array([-1, *(index[bone.parent.name] for bone in bones[1:])]),
@@ -132,20 +144,32 @@ def read_rest(target: bpy.types.Object, mapping: rig_maps.Mapping) -> RestRig:
         rest=np.array([bone.bone.matrix_local for bone in bones], dtype=float),
         pose=np.array([bone.matrix_basis.to_quaternion() for bone in bones], dtype=float),
         inherit=np.array([bone.bone.use_inherit_rotation for bone in bones]),
+        free=np.array([_is_free(bone) for bone in bones]),
         modes=[bone.rotation_mode for bone in bones],
-        root_parent=_carried(root),
-        mover=_mover(root).name,
-        mover_location=_location_map(root),
+        locks=np.array([bone.lock_rotation for bone in bones], dtype=bool),
+        root_parent=_carried(root, carrier),
+        mover=mover.name,
+        mover_locks=np.array(mover.lock_location, dtype=bool),
+        mover_location=_location_map(root, carrier),
+        root=carrier,
+        stretch=_stretch(target),
+        muted=tuple(muted),
+        notes=note,
     )
 
 
-def _read_controls(target: bpy.types.Object, mapping: rig_maps.Mapping) -> RestRig:
+def _read_controls(target: bpy.types.Object, mapping: rig_maps.Mapping, options: RetargetOptions) -> RestRig:
     joints = [joint for joint in skeleton.JOINT_NAMES if joint in mapping.bones]
     names = [mapping.bones[joint] for joint in joints]
     bones = [target.pose.bones[name] for name in names]
-    found = probe.carriers(target, names, switch_values(mapping))
-    if found.unknown.any():
-        odd = ", ".join(names[i] for i in np.flatnonzero(found.unknown)[:4])
+    carrier, note = roots.find(target, bones[0], mapping, options.root)
+    root_bone = [carrier.bone] if carrier is not None and carrier.bone else []
+    found = probe.carriers(target, names + root_bone, switch_values(mapping))
+    if root_bone and (found.first[0] != len(names) or found.share[0] > 0):
+        carrier, note = None, (roots.fall_back(f"'{root_bone[0]}' does not carry '{names[0]}'"),)
+        found = probe.carriers(target, names, switch_values(mapping))
+    if found.unknown[: len(names)].any():
+        odd = ", ".join(names[i] for i in np.flatnonzero(found.unknown[: len(names)])[:4])
         raise UserError(
             f"'{target.name}': constraints or drivers turn {odd} in a way that cannot be keyed against. Switch them "
             "off, or put the motion on the rig's deform bones. Nothing was changed."
@@ -158,11 +182,17 @@ def _read_controls(target: bpy.types.Object, mapping: rig_maps.Mapping) -> RestR
         rest=np.array([bone.bone.matrix_local for bone in bones], dtype=float),
         pose=np.tile(quat.IDENTITY, (count, 1)),
         inherit=np.ones(count, dtype=bool),
+        free=np.zeros(count, dtype=bool),
         modes=[bone.rotation_mode for bone in bones],
+        locks=np.zeros((count, 3), dtype=bool),
         root_parent=quat.IDENTITY,
         mover=_mover(bones[0]).name,
-        mover_location=_location_map(bones[0]),
+        mover_locks=np.zeros(3, dtype=bool),
+        mover_location=_location_map(bones[0], carrier),
         carriers=found,
+        root=carrier,
+        stretch=_stretch(target),
+        notes=note,
     )
 
 
@@ -172,11 +202,40 @@ def switch_values(mapping: rig_maps.Mapping) -> dict[tuple[str, str], float]:
     return {(switch.bone, switch.prop): switch.fk for switch in switches}
 
 
-def _carried(root: bpy.types.PoseBone) -> np.ndarray:
+def _is_free(bone: bpy.types.PoseBone) -> bool:
+    """Whether nothing but keys would turn the bone."""
+    return not any(not constraint.mute for constraint in bone.constraints) and not any(bone.lock_rotation)
+
+
+def _is_twist(bone: bpy.types.PoseBone, joint_of: dict[str, int]) -> bool:
+    """Whether the bone is one that twists along a mapped one, and carries nothing itself."""
+    return bool(
+        bone.name not in joint_of
+        and bone.parent.name in joint_of
+        and not bone.children
+        and _TWIST.search(bone.name)
+        and _is_free(bone)
+    )
+
+
+def _stretch(target: bpy.types.Object) -> np.ndarray:
+    """(3, 3) symmetric part of the object's world transform, of mean size 1: the polar decomposition."""
+    _, sizes, axes = np.linalg.svd(np.array(target.matrix_world.to_3x3(), dtype=float))
+    if sizes.min() < 1e-9 * sizes.max():
+        raise UserError(
+            f"'{target.name}' has a scale of 0 along an axis. Give it a size, then generate again."
+        )
+    return axes.T @ np.diag(sizes / sizes.mean()) @ axes
+
+
+def _carried(root: bpy.types.PoseBone, carrier: Root | None) -> np.ndarray:
     """Rotation (4,) that the parents give the bone, relative to its rest pose, in armature space."""
     if root.parent is None:
         return np.array([1.0, 0.0, 0.0, 0.0])
-    turn = root.parent.matrix.to_quaternion() @ root.parent.bone.matrix_local.to_quaternion().inverted()
+    turn = (
+        roots.as_carried(root.parent, carrier).to_quaternion()
+        @ root.parent.bone.matrix_local.to_quaternion().inverted()
+    )
     return np.array(turn, dtype=float)
 
 
@@ -187,18 +246,22 @@ def _mover(root: bpy.types.PoseBone) -> bpy.types.PoseBone:
     return root
 
 
-def _location_map(root: bpy.types.PoseBone) -> np.ndarray:
+def _location_map(root: bpy.types.PoseBone, carrier: Root | None) -> np.ndarray:
     """Affine (4, 4) from the mover's location to the pelvis bone's head: Blender says where four locations land."""
     mover = _mover(root)
     bone, above = mover.bone, mover.parent
     parent = {}
     if above is not None:
-        parent = {"parent_matrix": above.matrix, "parent_matrix_local": above.bone.matrix_local}
+        parent = {
+            "parent_matrix": roots.as_carried(above, carrier),
+            "parent_matrix_local": above.bone.matrix_local,
+        }
     heads = []
     for location in ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)):
         posed = bone.convert_local_to_pose(Matrix.Translation(location), bone.matrix_local, **parent)
         heads.append(np.array(posed.translation, dtype=float))
     affine = np.eye(4)
     affine[:3, :3] = np.stack([head - heads[0] for head in heads[1:]], axis=-1)
-    affine[:3, 3] = heads[0] + np.array(root.head - mover.head, dtype=float)
+    pelvis, moved = (roots.as_carried(found, carrier).translation for found in (root, mover))
+    affine[:3, 3] = heads[0] + np.array(pelvis - moved, dtype=float)
     return affine

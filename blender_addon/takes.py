@@ -7,7 +7,7 @@ from typing import Any
 
 import bpy
 
-from . import keyframes, rig
+from . import keyframes, rig, roots
 
 
 def is_take(action: bpy.types.Action, target: bpy.types.Object) -> bool:
@@ -35,6 +35,7 @@ def set_active(settings: Any, index: int) -> None:
     target = rig.selected_armature(bpy.context)
     if target is not None and 0 <= index < len(bpy.data.actions) and target.library is None:
         try:
+            roots.put_back(target, bpy.context.scene)
             keyframes.assign(target, bpy.data.actions[index])
         except RuntimeError as error:
             print(f"Motion Prompt: {error}")

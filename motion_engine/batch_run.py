@@ -14,6 +14,7 @@ from motion_engine.batch import BatchItem, file_stem
 from motion_engine.batch_manifest import FILE_NAME, Entry, Manifest
 from motion_engine.engine import GenerateRequest
 from motion_engine.errors import EngineError
+from motion_engine.loop import cycle
 
 if TYPE_CHECKING:
     from motion_engine.engine import Engine
@@ -27,6 +28,8 @@ class BatchDefaults:
     ----------
     formats : suffixes without the dot, for instance ``("npz", "bvh")``.
     fps : rate to resample to, None for the bundle's own.
+    loop : seconds of the window in which each clip is closed to a cycle, 0 for none.
+    in_place : whether travel is taken out.
     """
 
     formats: tuple[str, ...] = ("npz",)
@@ -38,6 +41,8 @@ class BatchDefaults:
     foot_lock: bool = True
     floor: bool = True
     fps: float | None = None
+    loop: float = 0.0
+    in_place: bool = False
 
 
 @dataclass
@@ -151,6 +156,7 @@ def make(task: Task, engine: Engine, folder: Path, defaults: BatchDefaults) -> N
     for index, motion in enumerate(motions):
         if defaults.fps:
             motion = motion.resample(defaults.fps)
+        motion = cycle(motion, defaults.loop, defaults.in_place)
         files = []
         for suffix in defaults.formats:
             path = output.clip_paths(folder / f"{entry['name']}.{suffix}", len(motions))[index]
@@ -190,7 +196,13 @@ def run(
 
 
 def _as_json(request: GenerateRequest, defaults: BatchDefaults) -> dict[str, Any]:
-    return {**asdict(request), "fps": defaults.fps}
+    made = {**asdict(request), "fps": defaults.fps}
+    # only where asked, so that manifests from before these options still match
+    if defaults.loop:
+        made["loop"] = defaults.loop
+    if defaults.in_place:
+        made["in_place"] = True
+    return made
 
 
 def _stems(name: str, count: int) -> set[str]:

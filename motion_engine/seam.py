@@ -56,13 +56,13 @@ def continue_with(first: Motion, second: Motion, seconds: float = SEAM_SECONDS) 
 
     # what the first clip would do next, as far as a straight line says
     expected = root[-1] + speed
-    offset = _rotation_vector(turned[0], rotations[-1])
+    offset = rotation_vector(turned[0], rotations[-1])
     root_change, change = np.zeros(3), np.zeros_like(offset)
     if has_speed:
         root_change = speed - (target[1] - target[0])
-        change = _rotation_vector(rotations[-2], rotations[-1]) - _rotation_vector(turned[0], turned[1])
-        offset = offset + _rotation_vector(rotations[-2], rotations[-1])
-    decay, slope = _decay(second.n_frames, seconds * second.fps)
+        change = rotation_vector(rotations[-2], rotations[-1]) - rotation_vector(turned[0], turned[1])
+        offset = offset + rotation_vector(rotations[-2], rotations[-1])
+    decay, slope = decay_weights(second.n_frames, seconds * second.fps)
     target = target + decay[:, None] * (expected - target[0]) + slope[:, None] * root_change
     bend = decay[:, None, None] * offset + slope[:, None, None] * change
     turned = quat.multiply(turned, quat.from_axis_angle(bend))
@@ -81,13 +81,13 @@ def join(first: Motion, second: Motion, seconds: float = SEAM_SECONDS) -> Motion
     )
 
 
-def _rotation_vector(start: Array, end: Array) -> Array:
+def rotation_vector(start: Array, end: Array) -> Array:
     """Rotation vectors (..., 3) that bring ``start`` to ``end`` in the joint's own frame, the shorter way."""
     turn = quat.multiply(quat.conjugate(start), end)
     return quat.to_axis_angle(np.where(turn[..., :1] < 0, -turn, turn))
 
 
-def _decay(n_frames: int, length: float) -> tuple[Array, Array]:
+def decay_weights(n_frames: int, length: float) -> tuple[Array, Array]:
     """Cubic Hermite weights (T,) of a value and of a change a frame at the seam, zero after ``length`` frames."""
     s = np.minimum(np.arange(n_frames) / max(length, 1.0), 1.0)
     return 2 * s**3 - 3 * s**2 + 1, max(length, 1.0) * (s**3 - 2 * s**2 + s)

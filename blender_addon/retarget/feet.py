@@ -20,6 +20,10 @@ LEGS = (
 )
 BENT = 0.985
 """Part of its length to which a leg is stretched at most while the source's leg is bent more than that."""
+SUNK = 0.1
+"""Metres: a source whose feet go deeper than this does not stand on the floor (stairs), and is left so."""
+TOES = 0.45
+"""Length of the toes over that of the foot before them."""
 SETTLE_SECONDS = 0.15
 """Half the time over which the pelvis sinks and rises where a leg would be too short."""
 
@@ -33,12 +37,14 @@ class Ground:
     up : (3,) unit vector.
     level : height of the soles of the rest pose along ``up``.
     ankles, toes : (2,) heights of left and right ankle and toe over the floor at rest.
+    flat : (3, 3) from horizontal metres of the source, in the rig's axes, to the rig's space.
     """
 
     up: Array
     level: float
     ankles: Array
     toes: Array
+    flat: Array
 
 
 def source_ground() -> Ground:
@@ -46,12 +52,16 @@ def source_ground() -> Ground:
     heights = skeleton.REST_JOINTS[:, 1] + skeleton.REST_PELVIS_HEIGHT
     return Ground(
         np.array([0.0, 1.0, 0.0]), 0.0, heights[[J["left_ankle"], J["right_ankle"]]],
-        heights[[J["left_foot"], J["right_foot"]]],
+        heights[[J["left_foot"], J["right_foot"]]], np.eye(3),
     )  # fmt: skip
 
 
-def target_ground(heads: Array, up: Array, scale: float) -> Ground:
-    """The floor under the rest pose: the armature's origin when the feet stand near it, else below the toes."""
+def target_ground(heads: Array, up: Array, scale: float, stretch: Array) -> Ground:
+    """The floor under the rest pose: the armature's origin when the feet stand near it, else below the toes.
+
+    ``scale`` is the length of the legs over the source's. Where the object stretches the armature unevenly
+    (``stretch``, (3, 3)), steps are as long as its legs are in the world.
+    """
     heights = heads @ up
     ankles = heights[[J["left_ankle"], J["right_ankle"]]]
     toes = heights[[J["left_foot"], J["right_foot"]]]
@@ -60,7 +70,12 @@ def target_ground(heads: Array, up: Array, scale: float) -> Ground:
     lowest = float(min(ankles.min(), toes.min()))
     stands_on_origin = -0.02 * scale <= lowest <= 0.15 * scale
     level = 0.0 if stands_on_origin else lowest - scale * skeleton.TOE_CLEARANCE
-    return Ground(up, level, ankles - level, toes - level)
+    tall = 1.0 / np.linalg.norm(
+        np.linalg.solve(stretch.T, up)
+    )  # how far apart horizontal planes are in the world
+    flat = scale * tall * np.linalg.inv(stretch)
+    flat -= np.outer(up, up @ flat)
+    return Ground(up, level, ankles - level, toes - level, flat)
 
 
 def foot_clearance(ankle: Array, toe_drop: Array, ground: Ground, side: int) -> Array:
@@ -127,6 +142,36 @@ def bend_leg(
     there = np.linalg.norm(goal - thigh - shin, axis=-1) < 1e-5 * (a + b)
     fold[there] = swing[there] = quat.IDENTITY
     return quat.multiply(swing, thigh_turn), quat.multiply(swing, quat.multiply(fold, shin_turn))
+
+
+def flatten_toes(turn: Array, tip: Array, raised: Array, up: Array) -> Array:
+    """Turn toes up until their tip is no deeper than it is at rest; toes that are higher stay as they are.
+
+    Parameters
+    ----------
+    turn : (T, 4) rotations of the toes relative to the rest pose.
+    tip : (3,) horizontal, from the toe joint to the tip at rest.
+    raised : (T,) how far the toe joint is above where it stands at rest.
+    up : (3,) unit vector.
+
+    Returns
+    -------
+    New ``turn``.
+    """
+    posed = quat.rotate(turn, tip)
+    rise = posed @ up
+    length = float(np.linalg.norm(tip))
+    wanted = np.clip(-np.maximum(raised, 0.0), -length, length)
+    low = rise < wanted - 1e-6 * length
+    if not low.any():
+        return turn
+    flat = posed - rise[:, None] * up
+    across = np.linalg.norm(flat, axis=-1, keepdims=True)
+    # toes that point straight down have no direction of their own: they are left
+    low &= across[:, 0] > 0.05 * length
+    aim = flat / np.maximum(across, 1e-9) * np.sqrt(length**2 - wanted**2)[:, None] + wanted[:, None] * up
+    lifted = quat.multiply(quat.between(posed, np.where(low[:, None], aim, posed)), turn)
+    return np.where(low[:, None], lifted, turn)
 
 
 def settle(drop: Array, fps: float) -> Array:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,26 @@ _SNAP_UP, _SNAP_LEFT = np.cos(np.radians(25)), np.cos(np.radians(8))
 
 
 @dataclass(frozen=True)
+class Root:
+    """What carries the travel in place of the hips.
+
+    Attributes
+    ----------
+    bone : name of the root bone, empty for the armature object itself.
+    rest : (4, 4) where the bone is in armature space with its own channels at rest, or the object's own transform.
+    mode : its rotation mode.
+    delta : (4, 4) location and rotation of the object's delta transform, which its channels come after.
+    scale : (3,) the object's scale.
+    """
+
+    bone: str
+    rest: Array
+    mode: str
+    delta: Array
+    scale: Array
+
+
+@dataclass(frozen=True)
 class RestRig:
     """The mapped bones of a rig and the bones between them, parents first; element 0 is the pelvis bone.
 
@@ -41,16 +61,24 @@ class RestRig:
     ----------
     names : list of n str
     parents : int (n,), index of the direct parent, -1 for the pelvis bone.
-    joints : int (n,), SMPL-22 joint of the bone, -1 for an unmapped bone between mapped ones.
+    joints : int (n,), SMPL-22 joint of the bone, -1 for an unmapped bone between mapped ones or a twist bone.
+    free : bool (n,), whether an unmapped bone may take keys.
     rest : (n, 4, 4) rest matrices.
-    pose : (n, 4) rotation of unmapped bones in their own rest frame, as the user left them.
+    pose : (n, 4) rotation of bones in their own rest frame, as the user left them.
     inherit : bool (n,), whether the bone takes its parent's rotation.
     modes : list of n str, Blender's rotation modes.
+    locks : bool (n, 3), locked axes of rotation, which keep the angle that ``pose`` has about them.
     root_parent : (4,) rotation, in armature space and relative to its rest, of what carries the pelvis bone.
     mover : name of the bone whose location moves the pelvis bone, mostly itself.
+    mover_locks : bool (3,), its locked axes of location.
     mover_location : (4, 4) affine map from the mover's location to the pelvis bone's head in armature space.
     carriers : what carries each bone of a control rig, in place of parents, inherit and root_parent; every bone is
         mapped then, and the pelvis bone may turn about another point than the pelvis.
+    root : what travels in place of the pelvis bone; a root bone is the last of the carriers. ``root_parent`` and
+        ``mover_location`` hold for a root bone at rest then.
+    stretch : (3, 3) how the object stretches armature space, without its turn; counts where it is not even.
+    muted : (bone, constraint) of constraints that the Action has to switch off.
+    notes : sentences for the user on what the rig does not let through.
     """
 
     names: list[str]
@@ -59,11 +87,18 @@ class RestRig:
     rest: Array
     pose: Array
     inherit: NDArray[np.bool_]
+    free: NDArray[np.bool_]
     modes: list[str]
+    locks: NDArray[np.bool_]
     root_parent: Array
     mover: str
+    mover_locks: NDArray[np.bool_]
     mover_location: Array
     carriers: Carriers | None = None
+    root: Root | None = None
+    stretch: Array = field(default_factory=lambda: np.eye(3))
+    muted: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
 
     def heads(self) -> Array:
         """(22, 3) rest positions of the joints, NaN where no bone is mapped."""

@@ -14,13 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from motion_engine import quaternion as quat
-from motion_engine import skeleton
+from motion_engine import skeleton, travel
 from motion_engine.motion import Motion
 
-from . import feet
+from . import feet, hands, sharing
 from .carriers import Carriers
-from .channels import Channel, rotation_channel
+from .channels import Channel, locked_rotation, rotation_channel
+from .options import DEFAULTS, RetargetOptions
 from .rest import RestRig, engine_to_rig, rest_to_t_pose
+from .root_motion import root_motion
 
 Array = NDArray[np.floating]
 J = skeleton.JOINT
@@ -73,7 +75,7 @@ def measure(rig: RestRig) -> Target:
     if rig.carriers is not None:
         heads[J["pelvis"]] = _pelvis_of(heads, to_rig, scale)
     up = quat.rotate(to_rig, np.array([0.0, 1.0, 0.0]))
-    ground = feet.target_ground(heads, up, scale)
+    ground = feet.target_ground(heads, up, scale, rig.stretch)
     drops = []
     for side, (hip, knee, ankle, _) in enumerate(feet.LEGS):
         leg = (
@@ -85,13 +87,16 @@ def measure(rig: RestRig) -> Target:
     return Target(heads, to_rig, align, scale, ground, float(np.mean(drops)))
 
 
-def solve(rig: RestRig, motion: Motion) -> list[Channel]:
+def solve(rig: RestRig, motion: Motion, options: RetargetOptions = DEFAULTS) -> list[Channel]:
     """Channels that play ``motion`` on ``rig``, one value a frame of ``motion``.
+
+    The motion comes with its loop and its travel as wanted (`motion_engine.loop.cycle`).
 
     Returns
     -------
     list of Channel
-        The rotation of each mapped bone in its own rotation mode, and the location of what moves the pelvis bone.
+        The rotation of each mapped bone in its own rotation mode, the location of what moves the pelvis bone, and
+        location and rotation of the root bone or the object where the rig has one to travel.
     """
     target = measure(rig)
     rotations = motion.rotations.astype(float)
@@ -101,12 +106,43 @@ def solve(rig: RestRig, motion: Motion) -> list[Channel]:
         quat.multiply(quat.conjugate(target.to_rig), target.align),
     )  # (T, 22, 4): A D
     pelvis = _plant(motion, source_turns, target, turns)
-    channels = _rotations(rig, turns) if rig.carriers is None else _controls(rig, rig.carriers, turns)
+    if options.reach_hands:
+        joints = skeleton.forward_kinematics(rotations, motion.root.astype(float))
+        hands.reach(joints, turns, target.heads, target.align, target.to_rig)
     # a control may turn about another point than the pelvis
     pelvis = pelvis + quat.rotate(turns[:, J["pelvis"]], rig.rest[0, :3, 3] - target.heads[J["pelvis"]])
+    root_turn = quat.IDENTITY
+    channels: list[Channel] = []
+    if rig.root is not None:
+        carried = root_motion(rig.root, *_travel(motion, target, options), target.ground.up)
+        channels = carried.channels
+        pelvis = carried.seen_from(pelvis)
+        if rig.root.bone:
+            root_turn = carried.turn
+        else:
+            turns = quat.multiply(quat.conjugate(carried.turn)[:, None], turns)
     away = np.linalg.inv(rig.mover_location)
     location = pelvis @ away[:3, :3].T + away[:3, 3]
-    return [Channel(rig.mover, "location", location), *channels]
+    if not rig.mover_locks.any():
+        channels.append(Channel(rig.mover, "location", location))
+    elif not rig.mover_locks.all():
+        free = tuple(int(axis) for axis in np.flatnonzero(~rig.mover_locks))
+        channels.append(Channel(rig.mover, "location", location[:, free], free))
+    if rig.carriers is not None:
+        return channels + _controls(rig, rig.carriers, turns, root_turn)
+    channels += _rotations(rig, turns, root_turn)
+    if not channels:
+        raise ValueError(
+            "All bones are locked, so there is nothing to key. Unlock some in the sidebar's Item tab."
+        )
+    return channels
+
+
+def _travel(motion: Motion, target: Target, options: RetargetOptions) -> tuple[Array, Array]:
+    """Smooth path (T, 3) in armature space and heading (T,) of the whole body, from nothing."""
+    path, yaw = travel.ground_travel(motion, options.loop > 0)
+    flat = np.column_stack([path[:, 0], np.zeros(len(path)), path[:, 1]])
+    return quat.rotate(target.to_rig, flat) @ target.ground.flat.T, yaw
 
 
 def _pelvis_of(heads: Array, to_rig: Array, scale: float) -> Array:
@@ -125,8 +161,8 @@ def _plant(motion: Motion, source_turns: Array, target: Target, turns: Array) ->
 
     def place(points: Array, height: Array) -> Array:
         """Source points (T, 3), scaled, at ``height`` over the rig's floor."""
-        flat = points * (scale, 0.0, scale)
-        return base + quat.rotate(target.to_rig, flat) + height[:, None] * up
+        flat = quat.rotate(target.to_rig, points * (1.0, 0.0, 1.0)) @ ground.flat.T
+        return base + flat + height[:, None] * up
 
     height = target.stand + scale * (joints[:, 0, 1] - skeleton.REST_PELVIS_HEIGHT)
     pelvis = place(joints[:, 0], height)
@@ -135,9 +171,8 @@ def _plant(motion: Motion, source_turns: Array, target: Target, turns: Array) ->
         foot = heads[toe] - heads[ankle]
         if not np.isfinite(foot).all():  # a rig without toes gets the source's, scaled
             foot = quat.rotate(target.to_rig, skeleton.REST_OFFSETS[toe]) * scale
-        lift = scale * feet.foot_clearance(
-            joints[:, ankle, 1], joints[:, toe, 1] - joints[:, ankle, 1], source, side
-        )
+        lift = feet.foot_clearance(joints[:, ankle, 1], joints[:, toe, 1] - joints[:, ankle, 1], source, side)
+        lift = scale * (np.maximum(lift, 0.0) if lift.min() > -feet.SUNK else lift)
         goal = place(
             joints[:, ankle], feet.ankle_height(lift, quat.rotate(turns[:, ankle], foot) @ up, ground, side)
         )
@@ -156,7 +191,8 @@ def _plant(motion: Motion, source_turns: Array, target: Target, turns: Array) ->
     if drop.max() > 1e-4 * scale:
         pelvis = pelvis - feet.settle(drop, motion.fps)[:, None] * up
     left = quat.rotate(target.to_rig, np.array([1.0, 0.0, 0.0]))
-    for (hip, knee, ankle, _), goal, limit in zip(feet.LEGS, goals, limits, strict=True):
+    for side, (hip, knee, ankle, toe) in enumerate(feet.LEGS):
+        goal, limit = goals[side], limits[side]
         thigh = quat.rotate(turns[:, hip], heads[knee] - heads[hip])
         shin = quat.rotate(turns[:, knee], heads[ankle] - heads[knee])
         aligned = quat.multiply(turns[:, hip], quat.conjugate(target.align[hip]))
@@ -164,12 +200,26 @@ def _plant(motion: Motion, source_turns: Array, target: Target, turns: Array) ->
         turns[:, hip], turns[:, knee] = feet.bend_leg(
             thigh, shin, turns[:, hip], turns[:, knee], quat.rotate(aligned, left), goal - hip_at, limit
         )
+        foot = heads[toe] - heads[ankle]
+        if np.isfinite(foot).all():
+            ankle_at = (
+                hip_at
+                + quat.rotate(turns[:, hip], heads[knee] - heads[hip])
+                + quat.rotate(turns[:, knee], heads[ankle] - heads[knee])
+            )
+            toe_at = (ankle_at + quat.rotate(turns[:, ankle], foot)) @ up - ground.level
+            tip = feet.TOES * (foot - up * (foot @ up))
+            turns[:, toe] = feet.flatten_toes(turns[:, toe], tip, toe_at - ground.toes[side], up)
     return pelvis
 
 
-def _rotations(rig: RestRig, turns: Array) -> list[Channel]:
-    """Rotation channels of the mapped bones from rotations (T, 22, 4) relative to the rest pose."""
+def _rotations(rig: RestRig, turns: Array, root_turn: Array) -> list[Channel]:
+    """Rotation channels of the mapped bones from rotations (T, 22, 4) relative to the rest pose.
+
+    ``root_turn`` (T, 4) or (4,) is what the root bone adds to them all.
+    """
     rest = quat.from_matrix(rig.rest[:, :3, :3])
+    shares = sharing.plan(rig)
     channels = []
     deltas: list[Array] = []  # rotation of each bone relative to its rest pose, in armature space
     for bone, joint in enumerate(rig.joints):
@@ -177,24 +227,36 @@ def _rotations(rig: RestRig, turns: Array) -> list[Channel]:
         if not rig.inherit[bone]:
             carried = quat.IDENTITY
         else:
-            carried = rig.root_parent if parent < 0 else deltas[parent]
+            carried = quat.multiply(root_turn, rig.root_parent) if parent < 0 else deltas[parent]
         frame = quat.multiply(carried, rest[bone])
-        if joint < 0:
+        if bone in shares:
+            turn = shares[bone].turn(turns)
+        elif joint < 0:
             own = quat.multiply(quat.multiply(frame, rig.pose[bone]), quat.conjugate(rest[bone]))
             deltas.append(own)
             continue
-        deltas.append(turns[:, joint])
-        local = quat.multiply(quat.conjugate(frame), quat.multiply(turns[:, joint], rest[bone]))
+        else:
+            turn = turns[:, joint]
+        local = quat.multiply(quat.conjugate(frame), quat.multiply(turn, rest[bone]))
+        if rig.locks[bone].any():
+            channel, local = locked_rotation(
+                rig.names[bone], rig.modes[bone], local, rig.locks[bone], rig.pose[bone]
+            )
+            channels += [channel] if channel is not None else []
+            # what hangs on it makes up for it
+            deltas.append(quat.multiply(quat.multiply(frame, local), quat.conjugate(rest[bone])))
+            continue
+        deltas.append(turn)
         channels.append(rotation_channel(rig.names[bone], rig.modes[bone], local))
     return channels
 
 
-def _controls(rig: RestRig, carriers: Carriers, turns: Array) -> list[Channel]:
-    """Rotation channels of controls from rotations (T, 22, 4) relative to the rest pose."""
+def _controls(rig: RestRig, carriers: Carriers, turns: Array, root_turn: Array) -> list[Channel]:
+    """Rotation channels of controls from rotations (T, 22, 4) relative to the rest pose; see `_rotations`."""
     rest = quat.from_matrix(rig.rest[:, :3, :3])
-    wanted = [turns[:, joint] for joint in rig.joints]
+    wanted = [*(turns[:, joint] for joint in rig.joints), np.broadcast_to(root_turn, turns[:, 0].shape)]
     channels = []
-    for control, turn in enumerate(wanted):
+    for control, turn in enumerate(wanted[:-1]):
         frame = quat.multiply(carriers.inherited(control, wanted), rest[control])
         local = quat.multiply(quat.conjugate(frame), quat.multiply(turn, rest[control]))
         channels.append(rotation_channel(rig.names[control], rig.modes[control], local))

@@ -75,9 +75,12 @@ def rest_of(target: bpy.types.Object, joints: dict[str, str], is_control: bool) 
         rest=np.array([target.data.bones[name].matrix_local for name in names], dtype=float),
         pose=np.tile(quat.IDENTITY, (count, 1)),
         inherit=np.ones(count, dtype=bool),
+        free=np.zeros(count, dtype=bool),
         modes=[target.pose.bones[name].rotation_mode for name in names],
+        locks=np.zeros((count, 3), dtype=bool),
         root_parent=quat.IDENTITY,
         mover=names[0],
+        mover_locks=np.zeros(3, dtype=bool),
         mover_location=np.eye(4),
         carriers=_NO_CONTROLS if is_control else None,
     )

@@ -84,6 +84,8 @@ def run(arguments: argparse.Namespace) -> int:
         foot_lock=arguments.foot_lock,
         floor=arguments.floor,
         fps=arguments.fps,
+        loop=arguments.loop,
+        in_place=arguments.in_place,
     )
     output.prepare_folder(arguments.out)
     manifest = Manifest(arguments.out)

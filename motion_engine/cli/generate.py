@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Generate, write and report; EngineError for anything the user can mend."""
-    from motion_engine import bundle, output
+    from motion_engine import bundle, loop, output
     from motion_engine.control import Controls
     from motion_engine.engine import Engine
     from motion_engine.request import GenerateRequest
@@ -98,6 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
             quality += f"; {controlled['targets']} targets met to {controlled['mean_error'] * 100:.1f} cm"
         if arguments.fps:
             motion = motion.resample(arguments.fps)
+        motion = loop.cycle(motion, arguments.loop, arguments.in_place)
         output.save(motion, path)
         if arguments.quiet:
             print(path)

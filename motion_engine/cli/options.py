@@ -97,6 +97,13 @@ def add_sampling_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--no-floor", dest="floor", action="store_false", help="leave the height as it is")
     group.add_argument("--fps", type=frame_rate, help="resample to this rate (default: the bundle's own)")
+    group.add_argument(
+        "--loop", type=non_negative, default=0.0, metavar="SECONDS",
+        help="blend the last seconds into the first frame, so that the clip can be repeated (0.5 is usual)",
+    )  # fmt: skip
+    group.add_argument(
+        "--in-place", dest="in_place", action="store_true", help="take the travel over ground out"
+    )
 
 
 def warn_of_licence(bundle: Bundle) -> None:

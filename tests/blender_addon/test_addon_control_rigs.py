@@ -12,8 +12,10 @@ from addon_rigs import walk  # noqa: E402
 
 from blender_addon import keyframes, rig  # noqa: E402
 from blender_addon.retarget import solver  # noqa: E402
+from blender_addon.retarget.options import RetargetOptions  # noqa: E402
 from motion_engine import quaternion as quat  # noqa: E402
 from motion_engine import skeleton  # noqa: E402
+from motion_engine.motion import Motion  # noqa: E402
 
 J = skeleton.JOINT
 DEFORM = {
@@ -138,3 +140,32 @@ def test_what_cannot_be_keyed_against_is_named(human):
     copy.use_offset = False
     with pytest.raises(Exception, match=r"upper_arm_fk\.L"):
         rig.read_rest(human, rig.check(human))
+
+
+@pytest.mark.parametrize("way", ["ROOT_BONE", "OBJECT"])
+def test_travel_on_the_root_control_or_the_object_looks_the_same(human, way):
+    motion = walk(40)
+    yaw = np.linspace(0, 1.0, 40)
+    rotations = motion.rotations.astype(float)
+    rotations[:, 0] = quat.multiply(quat.about_axis(1, yaw), rotations[:, 0])
+    motion = Motion.from_rotations(rotations, motion.root, motion.fps)
+
+    def heads(root):
+        options = RetargetOptions(root)
+        mapping = rig.check(human)
+        rest = rig.read_rest(human, mapping, options)
+        channels = solver.solve(rest, motion, options)
+        keyframes.assign(
+            human, keyframes.write_action(human, channels, "walk", 1, {}, rig.switch_values(mapping))
+        )
+        rows = []
+        for frame in range(1, 41, 6):
+            bpy.context.scene.frame_set(frame)
+            found = human.evaluated_get(bpy.context.evaluated_depsgraph_get())
+            rows.append([found.matrix_world @ b.head for b in found.pose.bones if b.name.startswith("DEF-")])
+        return np.array(rows), rest.notes
+
+    expected, _ = heads("HIPS")
+    got, notes = heads(way)
+    assert notes == ()
+    assert np.abs(got - expected).max() < 1e-4

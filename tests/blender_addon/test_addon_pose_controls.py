@@ -49,6 +49,9 @@ def test_two_poses_of_a_walk_in_the_world(scene, tmp_path):
     np.testing.assert_allclose(targets.positions[[0, 40]], motion.joints[[0, 40]], atol=1e-3)
     for frame in (0, 40):
         angle = np.abs(np.sum(targets.poses[frame] * motion.rotations[frame], axis=-1))
+        angle = np.delete(
+            angle, [skeleton.JOINT["left_foot"], skeleton.JOINT["right_foot"]]
+        )  # not into the floor
         assert angle.min() > 0.99999
     # and the way back puts them where Blender has them
     seen = world_joints(target, PLAIN, 41)

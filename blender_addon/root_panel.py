@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The sub-panel Root and Loop of the Motion tab."""
+
+from __future__ import annotations
+
+import bpy
+
+from .panels import _MotionPanel
+
+
+class MOTION_PROMPT_PT_root(_MotionPanel, bpy.types.Panel):
+    bl_label = "Root and Loop"
+    bl_parent_id = "MOTION_PROMPT_PT_main"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        settings = context.scene.motion_prompt
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        layout.prop(settings, "root")
+        layout.prop(settings, "in_place")
+        row = layout.row(heading="Loop")
+        row.prop(settings, "loop", text="")
+        window = row.row()
+        window.enabled = settings.loop
+        window.prop(settings, "loop_seconds", text="")
+        layout.prop(settings, "reach_hands")
+
+
+CLASSES = (MOTION_PROMPT_PT_root,)
