@@ -14,6 +14,7 @@ from motion_engine.motion import Motion
 from . import keyframes, rig
 from .character.build import add_character
 from .retarget import solver
+from .retarget.options import RetargetOptions
 from .status import Fix, UserError
 
 
@@ -26,11 +27,13 @@ class Place:
     target : the armature, or None for a new default character.
     scene : name of the scene whose frame rate counts.
     start : frame of the first key.
+    options : how the motion is put on the rig.
     """
 
     target: rig.Handle | None
     scene: str
     start: int
+    options: RetargetOptions = RetargetOptions()
 
 
 @dataclass(frozen=True)
@@ -55,16 +58,14 @@ def write(place: Place, motions: Sequence[Motion], name: str, is_first: bool) ->
     with window_context():
         target = _target(place)
         mapping = rig.check(target)
-        rest = rig.read_rest(target, mapping)
+        rest = rig.read_rest(target, mapping, place.options)
         actions: list[bpy.types.Action] = []
         try:
             for index, motion in enumerate(motions):
                 channels = solver.solve(rest, motion.resample(rate))
                 title = name if len(motions) == 1 else numbered(name, index + 1)
                 actions.append(
-                    keyframes.write_action(
-                        target, channels, title, place.start, motion.provenance, rig.switch_values(mapping)
-                    )
+                    keyframes.write_action(target, channels, title, place.start, motion.provenance, rest.switches)
                 )
             if is_first:
                 keyframes.assign(target, actions[0])

@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 import numpy as np
 
-from . import compat
+from . import compat, switches
 from .retarget.channels import Channel
 
 NAME_BYTES = 63
@@ -28,7 +28,7 @@ def write_action(
     name: str,
     start: float,
     provenance: dict[str, Any],
-    switches: dict[tuple[str, str], float] | None = None,
+    once: dict[switches.Key, float] | None = None,
 ) -> bpy.types.Action:
     """Make an Action with a linear key a frame; it is kept by a fake user and not assigned yet.
 
@@ -39,7 +39,7 @@ def write_action(
     name : text that names it.
     start : frame of the first key.
     provenance : how the motion was made; becomes custom properties.
-    switches : (bone, custom property) -> value, one key each: a control rig's FK instead of IK.
+    once : (bone, path below it) -> value, one key each: a control rig's FK instead of IK.
     """
     action = bpy.data.actions.new(action_name(name))
     action.use_fake_user = True
@@ -57,9 +57,8 @@ def write_action(
             curve.keyframe_points.foreach_set("co", points.ravel())
             curve.keyframe_points.foreach_set("interpolation", linear)
             curve.update()
-    for (bone, name), value in (switches or {}).items():
-        holder = f'pose.bones["{bpy.utils.escape_identifier(bone)}"]'
-        curve = writer.new(f'{holder}["{bpy.utils.escape_identifier(name)}"]', 0, bone)
+    for key, value in (once or {}).items():
+        curve = writer.new(switches.path(key), 0, key[0])
         curve.keyframe_points.add(1)
         curve.keyframe_points.foreach_set("co", np.array([start, value], dtype=np.float32))
         curve.keyframe_points.foreach_set("interpolation", np.array([compat.CONSTANT], dtype=np.int32))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import bpy
 import numpy as np
@@ -12,7 +13,8 @@ from mathutils import Matrix
 from motion_engine import quaternion as quat
 from motion_engine import skeleton
 
-from . import probe, rig_maps
+from . import control_rig, probe, rig_maps, switches
+from .retarget.options import Controls, RetargetOptions
 from .retarget.rest import RestRig
 from .status import Fix, UserError
 
@@ -85,26 +87,48 @@ def check(target: bpy.types.Object) -> rig_maps.Mapping:
         raise UserError(
             f"'{target.name}' is being edited in the NLA. Leave the strip's tweak mode (Tab) first."
         )
-    parents = {bone.name: bone.parent.name if bone.parent else None for bone in target.data.bones}
-    # in the armature's own space, where an object that is turned or mirrored makes no difference
-    rest = {bone.name: np.array([bone.head_local, bone.tail_local]) for bone in target.data.bones}
     try:
-        mapping = rig_maps.map_bones(parents, rest)
+        mapping = map_of(target)
     except rig_maps.RigError as error:
         raise UserError(f"'{target.name}': {error} Nothing was changed.", [choose]) from None
     return mapping
 
 
-def read_rest(target: bpy.types.Object, mapping: rig_maps.Mapping) -> RestRig:
+def map_of(target: bpy.types.Object) -> rig_maps.Mapping:
+    """Which bone is which joint; found once for the same names, parents and rest positions.
+
+    Raises
+    ------
+    rig_maps.RigError
+        If no map fits for sure.
+    """
+    bones = target.data.bones
+    # in the armature's own space, where an object that is turned or mirrored makes no difference
+    ends = np.empty((2, 3 * len(bones)), dtype=np.float32)
+    bones.foreach_get("head_local", ends[0])
+    bones.foreach_get("tail_local", ends[1])
+    names = tuple(bone.name for bone in bones)
+    return _map(names, tuple(bone.parent.name if bone.parent else None for bone in bones), ends.tobytes())
+
+
+@lru_cache(maxsize=16)
+def _map(names: tuple[str, ...], parents: tuple[str | None, ...], ends: bytes) -> rig_maps.Mapping:
+    rest = np.frombuffer(ends, dtype=np.float32).reshape(2, -1, 3).swapaxes(0, 1).astype(float)
+    return rig_maps.map_bones(dict(zip(names, parents, strict=True)), dict(zip(names, rest, strict=True)))
+
+
+def read_rest(
+    target: bpy.types.Object, mapping: rig_maps.Mapping, options: RetargetOptions | None = None
+) -> RestRig:
     """Rest pose of the mapped bones and of the bones between them; of a control rig also what carries each control.
 
     Raises
     ------
     UserError
-        If nothing explains how a control moves.
+        If nothing explains how a control moves, or keys would have no effect.
     """
     if mapping.kind == "control":
-        return _read_controls(target, mapping)
+        return _read_controls(target, mapping, options.controls if options is not None else "FK")
     joint_of = {bone: skeleton.JOINT[joint] for joint, bone in mapping.bones.items()}
     root = target.pose.bones[mapping.bones["pelvis"]]
     wanted = set()
@@ -114,6 +138,8 @@ def read_rest(target: bpy.types.Object, mapping: rig_maps.Mapping) -> RestRig:
             wanted.add(bone.name)
             bone = bone.parent if bone != root else None
     bones = [bone for bone in (root, *root.children_recursive) if bone.name in wanted]
+    mover = _mover(root).name
+    switches.refuse_driven(target, control_rig.keyed_paths(target, mapping, mover))
     index = {bone.name: i for i, bone in enumerate(bones)}
     return RestRig(
         names=[bone.name for bone in bones],
@@ -124,18 +150,24 @@ def read_rest(target: bpy.types.Object, mapping: rig_maps.Mapping) -> RestRig:
         inherit=np.array([bone.bone.use_inherit_rotation for bone in bones]),
         modes=[bone.rotation_mode for bone in bones],
         root_parent=_carried(root),
-        mover=_mover(root).name,
+        mover=mover,
         mover_location=_location_map(root),
+        switches=switches.of_ik_constraints(target, list(mapping.bones.values())),
     )
 
 
-def _read_controls(target: bpy.types.Object, mapping: rig_maps.Mapping) -> RestRig:
+def _read_controls(target: bpy.types.Object, mapping: rig_maps.Mapping, controls: Controls) -> RestRig:
     joints = [joint for joint in skeleton.JOINT_NAMES if joint in mapping.bones]
+    ik = control_rig.ik_controls(target, mapping) if controls == "IK" else {}
     names = [mapping.bones[joint] for joint in joints]
     bones = [target.pose.bones[name] for name in names]
-    found = probe.carriers(target, names, switch_values(mapping))
-    if found.unknown.any():
-        odd = ", ".join(names[i] for i in np.flatnonzero(found.unknown)[:4])
+    mover = _mover(bones[0]).name
+    mover_location = _location_map(bones[0])
+    switched = switches.of_controls(target, mapping.hints, controls)
+    switches.refuse_driven(target, control_rig.keyed_paths(target, mapping, mover, ik))
+    found = probe.read(target, names, list(ik), mover, switched, control_rig.pushes(target, mapping, ik))
+    if found.carriers.unknown.any():
+        odd = ", ".join(names[i] for i in np.flatnonzero(found.carriers.unknown)[:4])
         raise UserError(
             f"'{target.name}': constraints or drivers turn {odd} in a way that cannot be keyed against. Switch them "
             "off, or put the motion on the rig's deform bones. Nothing was changed."
@@ -150,16 +182,12 @@ def _read_controls(target: bpy.types.Object, mapping: rig_maps.Mapping) -> RestR
         inherit=np.ones(count, dtype=bool),
         modes=[bone.rotation_mode for bone in bones],
         root_parent=quat.IDENTITY,
-        mover=_mover(bones[0]).name,
-        mover_location=_location_map(bones[0]),
-        carriers=found,
+        mover=mover,
+        mover_location=mover_location,
+        carriers=found.carriers,
+        ik=control_rig.checked(target, joints, names, ik, found.bodies) if found.bodies is not None else None,
+        switches=switched,
     )
-
-
-def switch_values(mapping: rig_maps.Mapping) -> dict[tuple[str, str], float]:
-    """(bone, custom property) -> value with which the FK controls of a rig take effect."""
-    switches = mapping.hints.switches if mapping.hints is not None else ()
-    return {(switch.bone, switch.prop): switch.fk for switch in switches}
 
 
 def _carried(root: bpy.types.PoseBone) -> np.ndarray:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from motion_engine import skeleton
 
 from ..axes import TO_BLENDER
 from .carriers import Carriers
+from .ik_controls import IkControls
 
 Array = NDArray[np.floating]
 J = skeleton.JOINT
@@ -51,6 +52,8 @@ class RestRig:
     mover_location : (4, 4) affine map from the mover's location to the pelvis bone's head in armature space.
     carriers : what carries each bone of a control rig, in place of parents, inherit and root_parent; every bone is
         mapped then, and the pelvis bone may turn about another point than the pelvis.
+    ik : IK controls of arms and legs that get keys in place of the FK controls.
+    switches : (bone, path below it) -> value, keyed once so that the other keys have an effect.
     """
 
     names: list[str]
@@ -64,6 +67,8 @@ class RestRig:
     mover: str
     mover_location: Array
     carriers: Carriers | None = None
+    ik: IkControls | None = None
+    switches: dict[tuple[str, str], float] = field(default_factory=dict)
 
     def heads(self) -> Array:
         """(22, 3) rest positions of the joints, NaN where no bone is mapped."""

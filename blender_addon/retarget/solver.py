@@ -20,6 +20,7 @@ from motion_engine.motion import Motion
 from . import feet
 from .carriers import Carriers
 from .channels import Channel, rotation_channel
+from .ik_controls import IK_LIMBS, ik_channels
 from .rest import RestRig, engine_to_rig, rest_to_t_pose
 
 Array = NDArray[np.floating]
@@ -104,6 +105,10 @@ def solve(rig: RestRig, motion: Motion) -> list[Channel]:
     channels = _rotations(rig, turns) if rig.carriers is None else _controls(rig, rig.carriers, turns)
     # a control may turn about another point than the pelvis
     pelvis = pelvis + quat.rotate(turns[:, J["pelvis"]], rig.rest[0, :3, 3] - target.heads[J["pelvis"]])
+    if rig.ik is not None:
+        limbs = {rig.names[i] for i, joint in enumerate(rig.joints) if joint in IK_LIMBS}
+        channels = [channel for channel in channels if channel.bone not in limbs]
+        channels += ik_channels(rig.ik, rig.joints, rig.rest, turns, pelvis)
     away = np.linalg.inv(rig.mover_location)
     location = pelvis @ away[:3, :3].T + away[:3, 3]
     return [Channel(rig.mover, "location", location), *channels]

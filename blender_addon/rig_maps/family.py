@@ -44,6 +44,23 @@ class Switch:
 
 
 @dataclass(frozen=True)
+class Setting:
+    """A custom property that has to have a certain value while controls are keyed, where the rig has it.
+
+    Attributes
+    ----------
+    bone, prop : the pose bone that holds the property, and its name.
+    value : what it is set to.
+    controls : "FK" or "IK" when it matters to these controls only, else empty.
+    """
+
+    bone: str
+    prop: str
+    value: float
+    controls: Literal["", "FK", "IK"] = "IK"
+
+
+@dataclass(frozen=True)
 class Hints:
     """How to drive a control rig, as plain data; names may be of several versions of the rig.
 
@@ -51,6 +68,7 @@ class Hints:
     ----------
     switches : what to key so that the FK controls have an effect.
     ik : joint -> its IK control; elbows and knees name the pole.
+    settings : what else to key, so that IK limbs do what the FK limbs did: no stretch, poles on, parents still.
     root : control that carries the whole character.
     ignore : beginnings of the names of bones that are no controls.
     note : what else a solver has to know.
@@ -58,6 +76,7 @@ class Hints:
 
     switches: tuple[Switch, ...] = ()
     ik: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    settings: tuple[Setting, ...] = ()
     root: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     note: str = ""
@@ -71,6 +90,7 @@ class Hints:
                 for joint, names in self.ik.items()
                 if (found := tuple(name for name in names if name in bones))
             },
+            tuple(setting for setting in self.settings if setting.bone in bones),
             tuple(name for name in self.root if name in bones),
             self.ignore,
             self.note,
@@ -146,3 +166,8 @@ def switches(
                 Switch(f"{joint_side}_{limb}", bone.replace("{}", side), prop.replace("{}", side), fk, ik)
             )
     return tuple(found)
+
+
+def settings(sides: tuple[str, str], bone: str, **values: float) -> tuple[Setting, ...]:
+    """Both sides' settings for IK controls; ``{}`` in the bone's name stands for the side."""
+    return tuple(Setting(bone.replace("{}", side), prop, value) for side in sides for prop, value in values.items())

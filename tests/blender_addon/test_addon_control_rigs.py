@@ -64,7 +64,7 @@ def put(target, motion):
     mapping = rig.check(target)
     rest = rig.read_rest(target, mapping)
     channels = solver.solve(rest, motion)
-    action = keyframes.write_action(target, channels, "walk", 1, {}, rig.switch_values(mapping))
+    action = keyframes.write_action(target, channels, "walk", 1, {}, rest.switches)
     keyframes.assign(target, action)
     return rest
 

@@ -7,7 +7,7 @@ hips, so the spine above the torso begins with `spine_fk.002`. MPFB's Rigify rig
 
 from __future__ import annotations
 
-from ..family import Hints, RigFamily, body, sided, switches
+from ..family import Hints, RigFamily, body, settings, sided, switches
 
 _SIDES = ("L", "R")
 
@@ -31,6 +31,9 @@ CONTROLS = RigFamily(
                  "knee": "thigh_ik_target.{}"},
             _SIDES,
         ),
+        # parent 1 is the root; without a pole the limb bends about an axis that the hand or foot turns
+        settings(_SIDES, "upper_arm_parent.{}", IK_Stretch=0, pole_vector=1, IK_parent=1, pole_parent=1)
+        + settings(_SIDES, "thigh_parent.{}", IK_Stretch=0, pole_vector=1, IK_parent=1, pole_parent=1),
         root=("root",),
         ignore=("DEF-", "ORG-", "MCH-", "VIS_"),
         note="hips: torso moves and turns all; poles count only where pole_vector of the same bone is on; "
