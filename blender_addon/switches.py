@@ -12,7 +12,7 @@ from .rig_maps import Hints
 from .status import UserError
 
 Key = tuple[str, str]
-"""A bone, and the path below it: ``["IK_FK"]`` or ``.constraints["IK"].influence``."""
+"""A bone, and the path below it: ``["IK_FK"]``, ``.ik_stretch`` or ``.constraints["IK"].influence``."""
 
 
 def custom(bone: str, prop: str) -> Key:
@@ -49,7 +49,11 @@ def of_controls(target: bpy.types.Object, hints: Hints | None, controls: Control
         for switch in found:
             values[custom(switch.bone, switch.prop)] = switch.fk if controls == "FK" else switch.ik
     for setting in hints.settings:
-        if setting.controls in ("", controls) and setting.prop in bones[setting.bone]:
+        if setting.controls not in ("", controls):
+            continue
+        if setting.prop.startswith("."):
+            values[setting.bone, setting.prop] = setting.value
+        elif setting.prop in bones[setting.bone]:
             values[custom(setting.bone, setting.prop)] = setting.value
     refuse_driven(target, [path(key) for key in values])
     return values

@@ -45,11 +45,11 @@ class Switch:
 
 @dataclass(frozen=True)
 class Setting:
-    """A custom property that has to have a certain value while controls are keyed, where the rig has it.
+    """A property that has to have a certain value while controls are keyed, where the rig has it.
 
     Attributes
     ----------
-    bone, prop : the pose bone that holds the property, and its name.
+    bone, prop : the pose bone, and the name of its custom property; with a dot before it, of one of Blender's own.
     value : what it is set to.
     controls : "FK" or "IK" when it matters to these controls only, else empty.
     """
