@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import bpy
 
 from motion_engine.motion import Motion
 
-from . import keyframes, rig
+from . import control_rig, keyframes, rig
 from .character.build import add_character
 from .retarget import solver
 from .retarget.options import RetargetOptions
@@ -33,7 +33,7 @@ class Place:
     target: rig.Handle | None
     scene: str
     start: int
-    options: RetargetOptions = RetargetOptions()
+    options: RetargetOptions = field(default_factory=RetargetOptions)
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,9 @@ def write(place: Place, motions: Sequence[Motion], name: str, is_first: bool) ->
                 channels = solver.solve(rest, motion.resample(rate))
                 title = name if len(motions) == 1 else numbered(name, index + 1)
                 actions.append(
-                    keyframes.write_action(target, channels, title, place.start, motion.provenance, rest.switches)
+                    keyframes.write_action(
+                        target, channels, title, place.start, motion.provenance, rest.switches
+                    )
                 )
             if is_first:
                 keyframes.assign(target, actions[0])
@@ -80,6 +82,10 @@ def write(place: Place, motions: Sequence[Motion], name: str, is_first: bool) ->
         others = f" {len(actions) - 1} more under Takes." if len(actions) > 1 else ""
         rig_name = target.name if mapping.family == "SMPL-X" else f"{target.name} ({mapping.family} rig)"
         report = f"'{names[0]}' is on {rig_name}, frames {place.start} to {place.start + frames - 1}.{others}"
+        unseen = control_rig.hidden(target, {channel.bone: None for channel in channels})
+        if mapping.kind == "control" and unseen:
+            more = f" and {len(unseen) - 3} more" if len(unseen) > 3 else ""
+            report += f" Hidden, but keyed: {', '.join(unseen[:3])}{more}."
         if target.data.pose_position == "REST":
             report += " It does not show yet: the armature is set to Rest Position."
         return Result(names, report, replace(place, target=rig.Handle.of(target)))

@@ -11,11 +11,14 @@ import numpy as np
 from motion_engine import skeleton
 
 from . import rig_maps
-from .retarget.ik_controls import LIMBS, Bodies, IkControls, Pole, unexplained
+from .retarget.ik_controls import IK_LIMBS, LIMBS, Bodies, IkControls, Pole, unexplained
 from .status import Fix, UserError
 
 _NAMES = skeleton.JOINT_NAMES
-_KEY_FK = Fix("Key FK Controls", "motion_prompt.place_again", {"controls": "FK"}, "CON_ROTLIKE")
+LIMB_JOINTS = frozenset(_NAMES[joint] for joint in IK_LIMBS)
+"""Joints whose FK controls get no keys when IK controls do."""
+
+_KEY_FK = Fix("Key FK Controls", "motion_prompt.place_again", {"fk_controls": True}, "CON_ROTLIKE")
 
 
 def has_both(mapping: rig_maps.Mapping) -> bool:
@@ -77,7 +80,11 @@ def _lacking(mapping: rig_maps.Mapping) -> list[str]:
     for _, middle, end in LIMBS:
         side, part = _NAMES[end].split("_")
         limb = f"{side} {'arm' if part == 'wrist' else 'leg'}"
-        if _NAMES[end] not in hints.ik or _NAMES[middle] not in hints.ik or limb.replace(" ", "_") not in switched:
+        if (
+            _NAMES[end] not in hints.ik
+            or _NAMES[middle] not in hints.ik
+            or limb.replace(" ", "_") not in switched
+        ):
             lacking.append(limb)
     return lacking
 
@@ -88,8 +95,7 @@ def keyed_paths(
     """Data paths of the channels that will be keyed."""
     fk = mapping.bones.values()
     if ik:
-        limbs = {_NAMES[joint] for limb in LIMBS for joint in limb}
-        fk = [bone for joint, bone in mapping.bones.items() if joint not in limbs]
+        fk = [bone for joint, bone in mapping.bones.items() if joint not in LIMB_JOINTS]
     paths = [_path(target.pose.bones[name], _rotation(target.pose.bones[name])) for name in (*fk, *ik)]
     return paths + [_path(target.pose.bones[name], "location") for name in (mover, *ik)]
 

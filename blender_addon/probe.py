@@ -23,6 +23,7 @@ _PROPERTIES = (
     "location", "rotation_quaternion", "rotation_euler", "rotation_axis_angle", "scale", "rotation_mode",
 )  # fmt: skip
 
+
 @dataclass(frozen=True)
 class Reading:
     """How the controls' rotations are carried; with IK controls, how all of them move as bodies."""
@@ -66,11 +67,15 @@ def read(
         axes = np.array([_location_axes(bone, still[n + i]) for i, bone in enumerate(bones[n:])])
         if ik:
             locations[n:] = np.einsum("mij,mj->mi", np.linalg.inv(axes), pushes)
-            locations[[i for i, bone in enumerate(bones[:n]) if bone.name == mover]] = np.abs(pushes).max() * 0.3
+            locations[[i for i, bone in enumerate(bones[:n]) if bone.name == mover]] = (
+                np.abs(pushes).max() * 0.3
+            )
         moved = _pose(target, bones, rotations, locations)
     depth = np.array([len(bone.parent_recursive) for bone in bones])
     carriers = find_carriers(
-        *_turns(still[:n], rest[:n], np.tile(quat.IDENTITY, (n, 1))), *_turns(moved[:n], rest[:n], rotations[:n]), depth[:n]
+        *_turns(still[:n], rest[:n], np.tile(quat.IDENTITY, (n, 1))),
+        *_turns(moved[:n], rest[:n], rotations[:n]),
+        depth[:n],
     )
     bodies = find_bodies(still, moved, rotations, locations, axes, depth) if ik else None
     return Reading(carriers, bodies)
@@ -100,7 +105,7 @@ def _turns(posed: Array, rest: Array, rotations: Array) -> tuple[Array, Array]:
 
 
 def _location_axes(bone: bpy.types.PoseBone, matrix: Array) -> Array:
-    """Where locations (1, 0, 0), (0, 1, 0) and (0, 0, 1) move a bone that stands still at ``matrix``: columns (3, 3)."""
+    """Columns (3, 3): where locations along X, Y and Z move a bone that stands still at ``matrix``."""
     parent = {}
     if bone.parent is not None:
         parent = {"parent_matrix": bone.parent.matrix, "parent_matrix_local": bone.parent.bone.matrix_local}
@@ -108,7 +113,9 @@ def _location_axes(bone: bpy.types.PoseBone, matrix: Array) -> Array:
         bone.bone.convert_local_to_pose(Matrix.Translation(location), bone.bone.matrix_local, **parent)
         for location in ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1))
     )
-    columns = np.stack([np.array(one.translation - unmoved.translation, dtype=float) for one in moved], axis=-1)
+    columns = np.stack(
+        [np.array(one.translation - unmoved.translation, dtype=float) for one in moved], axis=-1
+    )
     # the bone's own constraints turn what its channels give
     turn = quat.from_matrix(np.array(unmoved.normalized().to_3x3(), dtype=float))
     constrained = quat.multiply(quat.from_matrix(matrix[:3, :3]), quat.conjugate(turn))

@@ -95,6 +95,15 @@ class MotionPromptSettings(bpy.types.PropertyGroup):
     floor: BoolProperty(
         name="Floor", description="Keep the feet from sinking into the floor", default=True, options=set()
     )
+    controls: EnumProperty(
+        name="Controls",
+        description="Which controls of the limbs get the keys, on a rig that has both; the pose is the same",
+        items=(
+            ("FK", "FK", "Rotations of the limbs; the rig's own switch is keyed to FK"),
+            ("IK", "IK", "Hands, feet and poles; the rig's own switch is keyed to IK"),
+        ),
+        default="FK", options=set(),
+    )  # fmt: skip
     bundle: EnumProperty(
         name="Model", description="The model that makes the motion", items=_bundle_items, options=set()
     )

@@ -111,10 +111,35 @@ def map_of(target: bpy.types.Object) -> rig_maps.Mapping:
     return _map(names, tuple(bone.parent.name if bone.parent else None for bone in bones), ends.tobytes())
 
 
+def offers_ik(target: bpy.types.Object) -> bool:
+    """Whether the user can choose between FK and IK controls of an armature."""
+    try:
+        return control_rig.has_both(map_of(target))
+    except rig_maps.RigError:
+        return False
+
+
 @lru_cache(maxsize=16)
 def _map(names: tuple[str, ...], parents: tuple[str | None, ...], ends: bytes) -> rig_maps.Mapping:
     rest = np.frombuffer(ends, dtype=np.float32).reshape(2, -1, 3).swapaxes(0, 1).astype(float)
     return rig_maps.map_bones(dict(zip(names, parents, strict=True)), dict(zip(names, rest, strict=True)))
+
+
+def check_keys(target: bpy.types.Object, mapping: rig_maps.Mapping, options: RetargetOptions) -> None:
+    """Make sure that keys would have an effect on an armature. Changes nothing.
+
+    Raises
+    ------
+    UserError
+        Naming the bones that drivers hold, the switches or IK controls that are missing.
+    """
+    mover, ik = _mover(target.pose.bones[mapping.bones["pelvis"]]).name, {}
+    if mapping.kind == "control":
+        ik = control_rig.ik_controls(target, mapping) if options.controls == "IK" else {}
+        switches.of_controls(target, mapping.hints, options.controls)
+    else:
+        switches.of_ik_constraints(target, list(mapping.bones.values()))
+    switches.refuse_driven(target, control_rig.keyed_paths(target, mapping, mover, ik))
 
 
 def read_rest(
@@ -166,8 +191,11 @@ def _read_controls(target: bpy.types.Object, mapping: rig_maps.Mapping, controls
     switched = switches.of_controls(target, mapping.hints, controls)
     switches.refuse_driven(target, control_rig.keyed_paths(target, mapping, mover, ik))
     found = probe.read(target, names, list(ik), mover, switched, control_rig.pushes(target, mapping, ik))
-    if found.carriers.unknown.any():
-        odd = ", ".join(names[i] for i in np.flatnonzero(found.carriers.unknown)[:4])
+    limbs = control_rig.LIMB_JOINTS if ik else set()
+    unknown = [name for name, joint, odd in zip(names, joints, found.carriers.unknown, strict=True)
+               if odd and joint not in limbs]  # fmt: skip
+    if unknown:
+        odd = ", ".join(unknown[:4])
         raise UserError(
             f"'{target.name}': constraints or drivers turn {odd} in a way that cannot be keyed against. Switch them "
             "off, or put the motion on the rig's deform bones. Nothing was changed."

@@ -170,4 +170,6 @@ def switches(
 
 def settings(sides: tuple[str, str], bone: str, **values: float) -> tuple[Setting, ...]:
     """Both sides' settings for IK controls; ``{}`` in the bone's name stands for the side."""
-    return tuple(Setting(bone.replace("{}", side), prop, value) for side in sides for prop, value in values.items())
+    return tuple(
+        Setting(bone.replace("{}", side), prop, value) for side in sides for prop, value in values.items()
+    )
