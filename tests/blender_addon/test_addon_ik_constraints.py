@@ -15,7 +15,14 @@ from blender_addon.axes import to_blender  # noqa: E402
 from blender_addon.retarget import solver  # noqa: E402
 from motion_engine import skeleton  # noqa: E402
 
-MIDDLE = {"pelvis": "センター", "spine1": "上半身", "spine2": "上半身2", "spine3": "上半身3", "neck": "首", "head": "頭"}
+MIDDLE = {
+    "pelvis": "センター",
+    "spine1": "上半身",
+    "spine2": "上半身2",
+    "spine3": "上半身3",
+    "neck": "首",
+    "head": "頭",
+}
 SIDED = {
     "hip": "足", "knee": "ひざ", "ankle": "足首", "foot": "つま先", "collar": "肩", "shoulder": "腕", "elbow": "ひじ",
     "wrist": "手首",
@@ -42,7 +49,10 @@ def model(scene):
         toe.head, toe.tail, toe.parent = edit[f"{side}つま先"].head, edit[f"{side}つま先"].tail, leg
     bpy.ops.object.mode_set(mode="OBJECT")
     for side in "左右":
-        for owner, goal, count in ((f"{side}足首", f"{side}足ＩＫ", 2), (f"{side}つま先", f"{side}つま先ＩＫ", 1)):
+        for owner, goal, count in (
+            (f"{side}足首", f"{side}足ＩＫ", 2),
+            (f"{side}つま先", f"{side}つま先ＩＫ", 1),
+        ):
             constraint = rig_object.pose.bones[owner].constraints.new("IK")
             constraint.target, constraint.subtarget = rig_object, goal
             constraint.chain_count, constraint.use_tail, constraint.iterations = count, False, 40
