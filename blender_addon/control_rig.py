@@ -38,7 +38,7 @@ def ik_controls(target: bpy.types.Object, mapping: rig_maps.Mapping) -> dict[str
     if lacking or mapping.hints is None:
         which = ", ".join(lacking) or "arms and legs"
         raise UserError(
-            f"'{target.name}': no IK controls are known here for: {which}. Key the FK controls instead. "
+            f"'{target.name}': no IK controls that give the same pose are known for: {which}. Key the FK controls instead. "
             "Nothing was changed.",
             [_KEY_FK],
         )
