@@ -38,8 +38,8 @@ def ik_controls(target: bpy.types.Object, mapping: rig_maps.Mapping) -> dict[str
     if lacking or mapping.hints is None:
         which = ", ".join(lacking) or "arms and legs"
         raise UserError(
-            f"'{target.name}': no IK controls that give the same pose are known for: {which}. Key the FK controls instead. "
-            "Nothing was changed.",
+            f"'{target.name}': no IK controls that give the same pose are known for: {which}. Key the FK "
+            "controls instead. Nothing was changed.",
             [_KEY_FK],
         )
     found = {}
@@ -80,11 +80,8 @@ def _lacking(mapping: rig_maps.Mapping) -> list[str]:
     for _, middle, end in LIMBS:
         side, part = _NAMES[end].split("_")
         limb = f"{side} {'arm' if part == 'wrist' else 'leg'}"
-        if (
-            _NAMES[end] not in hints.ik
-            or _NAMES[middle] not in hints.ik
-            or limb.replace(" ", "_") not in switched
-        ):
+        named = _NAMES[end] in hints.ik and _NAMES[middle] in hints.ik
+        if not (hints.same_pose and named and limb.replace(" ", "_") in switched):
             lacking.append(limb)
     return lacking
 
