@@ -12,7 +12,7 @@ import bpy
 from motion_engine import loop
 from motion_engine.motion import Motion
 
-from . import keyframes, rig, roots
+from . import control_rig, keyframes, rig, roots
 from .character.build import add_character
 from .retarget import solver
 from .retarget.options import DEFAULTS, RetargetOptions
@@ -70,13 +70,7 @@ def write(place: Place, motions: Sequence[Motion], name: str, is_first: bool) ->
                 title = name if len(motions) == 1 else numbered(name, index + 1)
                 actions.append(
                     keyframes.write_action(
-                        target,
-                        channels,
-                        title,
-                        place.start,
-                        motion.provenance,
-                        rig.switch_values(mapping),
-                        rest.muted,
+                        target, channels, title, place.start, motion.provenance, rest.switches
                     )
                 )
             if is_first:
@@ -93,6 +87,10 @@ def write(place: Place, motions: Sequence[Motion], name: str, is_first: bool) ->
         others = f" {len(actions) - 1} more under Takes." if len(actions) > 1 else ""
         rig_name = target.name if mapping.family == "SMPL-X" else f"{target.name} ({mapping.family} rig)"
         report = f"'{names[0]}' is on {rig_name}, frames {place.start} to {place.start + frames - 1}.{others}"
+        unseen = control_rig.hidden(target, {channel.bone: None for channel in channels if channel.bone})
+        if mapping.kind == "control" and unseen:
+            more = f" and {len(unseen) - 3} more" if len(unseen) > 3 else ""
+            report += f" Hidden, but keyed: {', '.join(unseen[:3])}{more}."
         if target.data.pose_position == "REST":
             report += " It does not show yet: the armature is set to Rest Position."
         report = " ".join([report, *rest.notes])

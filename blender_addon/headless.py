@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import bpy
 
 from . import apply, rig
 from .properties import request_body, retarget_options
+from .retarget.options import Controls
 from .session import Item, Task, pump, session
 from .status import UserError
 
@@ -26,6 +28,7 @@ def generate(
     armature: bpy.types.Object | None = None,
     start: int | None = None,
     name: str | None = None,
+    controls: Controls | None = None,
     timeout: float = 300.0,
     on_progress: Callable[[float], None] | None = None,
 ) -> list[bpy.types.Action]:
@@ -38,6 +41,7 @@ def generate(
     armature : the armature to animate; None adds the default character.
     start : first frame; None for the current one.
     name : name of the Action; None for the prompt.
+    controls : "FK" or "IK" for a control rig; None for what the scene's tab says.
     timeout : seconds to wait for.
     on_progress : called with the fraction that is done.
 
@@ -55,15 +59,13 @@ def generate(
     scene = bpy.context.scene
     if not prompt.strip():
         raise UserError("The prompt is empty. Type what the character should do.")
+    options = retarget_options(scene.motion_prompt)
+    if controls is not None:
+        options = replace(options, controls=controls)
     if armature is not None:
-        rig.check(armature)
+        rig.check_keys(armature, rig.check(armature), options)
     handle = rig.Handle.of(armature) if armature is not None else None
-    place = apply.Place(
-        handle,
-        scene.name,
-        scene.frame_current if start is None else start,
-        retarget_options(scene.motion_prompt),
-    )
+    place = apply.Place(handle, scene.name, scene.frame_current if start is None else start, options)
     body = request_body(
         scene.motion_prompt, prompt, duration=duration, seed=seed, count=count, sampler=sampler, steps=steps,
         guidance=guidance,

@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 import numpy as np
 
-from . import compat
+from . import compat, switches
 from .retarget.channels import Channel
 
 NAME_BYTES = 63
@@ -28,8 +28,7 @@ def write_action(
     name: str,
     start: float,
     provenance: dict[str, Any],
-    switches: dict[tuple[str, str], float] | None = None,
-    muted: Sequence[tuple[str, str]] = (),
+    once: dict[switches.Key, float] | None = None,
 ) -> bpy.types.Action:
     """Make an Action with a linear key a frame; it is kept by a fake user and not assigned yet.
 
@@ -40,10 +39,8 @@ def write_action(
     name : text that names it.
     start : frame of the first key.
     provenance : how the motion was made; becomes custom properties.
-    switches : (bone, custom property) -> value, one key each: a control rig's FK instead of IK.
-    muted : (bone, constraint) of constraints whose influence is keyed to 0.
+    once : (bone, path below it) -> value, one key each: a control rig's FK instead of IK.
     """
-    escape = bpy.utils.escape_identifier
     action = bpy.data.actions.new(action_name(name))
     action.use_fake_user = True
     writer = compat.CurveWriter(action, target)
@@ -54,7 +51,7 @@ def write_action(
     for channel in channels:
         path = channel.property
         if channel.bone:
-            path = f'pose.bones["{escape(channel.bone)}"].{channel.property}'
+            path = f'pose.bones["{bpy.utils.escape_identifier(channel.bone)}"].{channel.property}'
         for index, column in zip(
             channel.columns or range(channel.values.shape[1]), channel.values.T, strict=True
         ):
@@ -64,10 +61,8 @@ def write_action(
             curve.keyframe_points.foreach_set("co", points.ravel())
             curve.keyframe_points.foreach_set("interpolation", linear)
             curve.update()
-    held = [(bone, f'["{escape(name)}"]', value) for (bone, name), value in (switches or {}).items()]
-    held += [(bone, f'.constraints["{escape(name)}"].influence', 0.0) for bone, name in muted]
-    for bone, of_bone, value in held:
-        curve = writer.new(f'pose.bones["{escape(bone)}"]{of_bone}', 0, bone)
+    for key, value in (once or {}).items():
+        curve = writer.new(switches.path(key), 0, key[0])
         curve.keyframe_points.add(1)
         curve.keyframe_points.foreach_set("co", np.array([start, value], dtype=np.float32))
         curve.keyframe_points.foreach_set("interpolation", np.array([compat.CONSTANT], dtype=np.int32))

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What on a rig would keep keys from having their effect: constraints, drivers, locked channels."""
+"""What on a rig would keep keys from having their effect: constraints, locked channels."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable
 
 import bpy
@@ -13,7 +12,6 @@ LIMITS = frozenset({"LIMIT_ROTATION", "LIMIT_LOCATION", "LIMIT_SCALE", "LIMIT_DI
 
 HARMLESS = frozenset({"MAINTAIN_VOLUME", "COPY_SCALE", "SHRINKWRAP", "TRANSFORM_CACHE"})
 
-_BONE = re.compile(r'^pose\.bones\["((?:[^"\\]|\\.)*)"\]\.(location|rotation_\w+)')
 _NAMED = 3
 
 
@@ -51,21 +49,7 @@ def _moved(bone: bpy.types.PoseBone, constraint: bpy.types.Constraint) -> list[s
     return [link.name for link in (chain[:count] if count > 0 else chain)]
 
 
-def driven(target: bpy.types.Object, bones: Collection[str]) -> list[str]:
-    """Those of the named bones whose location or rotation a driver sets, whatever is keyed."""
-    found = []
-    for curve in target.animation_data.drivers if target.animation_data is not None else ():
-        match = _BONE.match(curve.data_path)
-        if match is not None:
-            name = bpy.utils.unescape_identifier(match[1])
-            if name in bones:
-                found.append(name)
-    return list(dict.fromkeys(found))
-
-
-def notes(
-    muted: Iterable[tuple[str, str]], limited: list[str], driven: list[str], locked: list[str]
-) -> tuple[str, ...]:
+def notes(muted: Iterable[tuple[str, str]], limited: list[str], locked: list[str]) -> tuple[str, ...]:
     """One sentence for each kind of obstacle that was met."""
     sentences = []
     switched = [f"'{constraint}' on {bone}" for bone, constraint in muted]
@@ -73,8 +57,6 @@ def notes(
         sentences.append(f"The action switches off what would override it: {listed(switched)}.")
     if limited:
         sentences.append(f"Limits hold back {listed(limited)}.")
-    if driven:
-        sentences.append(f"Drivers move {listed(driven)}, whatever is keyed.")
     if locked:
         sentences.append(f"Locked channels were not keyed: {listed(locked)}.")
     return tuple(sentences)

@@ -25,10 +25,10 @@ def place_for(context: bpy.types.Context, new_character: bool) -> apply.Place:
         If the selected armature cannot take it.
     """
     target = None if new_character else rig.selected_armature(context)
-    if target is not None:
-        rig.check(target)
-    handle = rig.Handle.of(target) if target is not None else None
     options = retarget_options(context.scene.motion_prompt)
+    if target is not None:
+        rig.check_keys(target, rig.check(target), options)
+    handle = rig.Handle.of(target) if target is not None else None
     return apply.Place(handle, context.scene.name, context.scene.frame_current, options)
 
 
@@ -123,12 +123,15 @@ class MOTION_PROMPT_OT_place_again(bpy.types.Operator):
     bl_options = {"INTERNAL"}
 
     new_character: BoolProperty(options={"SKIP_SAVE"})
+    fk_controls: BoolProperty(options={"SKIP_SAVE"})
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         return session.unplaced is not None
 
     def execute(self, context: bpy.types.Context) -> set[str]:
+        if self.fk_controls:
+            context.scene.motion_prompt.controls = "FK"
         try:
             place = place_for(context, self.new_character)
         except UserError as error:

@@ -65,6 +65,10 @@ def _draw_target(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
     target = rig.selected_armature(context)
     name = f"On {target.name}" if target is not None else "On a new character"
     layout.label(text=name, icon="ARMATURE_DATA" if target is not None else "ADD")
+    if target is not None and rig.offers_ik(target):
+        row = layout.row(align=True)
+        row.label(text="Controls")
+        row.prop(context.scene.motion_prompt, "controls", expand=True)
 
 
 def _draw_status(layout: bpy.types.UILayout, context: bpy.types.Context, status: Status) -> None:

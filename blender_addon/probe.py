@@ -5,77 +5,138 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import bpy
 import numpy as np
-from mathutils import Quaternion
+from mathutils import Matrix, Quaternion
 
 from motion_engine import quaternion as quat
 
+from . import compat, switches
 from .retarget.carriers import Carriers, find_carriers, probe_rotations
+from .retarget.ik_controls import Bodies, find_bodies
+
+Array = np.ndarray
 
 _PROPERTIES = (
     "location", "rotation_quaternion", "rotation_euler", "rotation_axis_angle", "scale", "rotation_mode",
 )  # fmt: skip
 
 
-def carriers(
-    target: bpy.types.Object, controls: Sequence[str], switches: dict[tuple[str, str], float]
-) -> Carriers:
+@dataclass(frozen=True)
+class Reading:
+    """How the controls' rotations are carried; with IK controls, how all of them move as bodies."""
+
+    carriers: Carriers
+    bodies: Bodies | None
+
+
+def read(
+    target: bpy.types.Object,
+    controls: Sequence[str],
+    ik: Sequence[str],
+    mover: str,
+    values: dict[switches.Key, float],
+    pushes: Array,
+) -> Reading:
     """What carries each of the controls of an armature.
 
     Parameters
     ----------
-    controls : names of the pose bones that will be keyed.
-    switches : (bone, custom property) -> value that they will have.
+    controls : names of the pose bones whose rotation will be keyed.
+    ik : names of IK controls, of which rotation and location will be.
+    mover : name of the bone that takes the path of the pelvis.
+    values : what will be keyed once beside them.
+    pushes : (m, 3) how far to move the IK controls, in armature space; a hand or foot must stay within reach, since
+        limits of the limb's length count too.
     """
-    bones = [target.pose.bones[name] for name in controls]
-    with _as_it_was(target, bones, switches):
-        for (holder, name), value in switches.items():
-            target.pose.bones[holder][name] = type(target.pose.bones[holder][name])(value)
+    bones = [target.pose.bones[name] for name in (*controls, *ik)]
+    n, total = len(controls), len(bones)
+    rest = np.array([bone.bone.matrix_local for bone in bones], dtype=float)
+    rotations = probe_rotations(total)
+    locations = np.zeros((total, 3))
+    with _as_it_was(target, [*bones, target.pose.bones[mover]], values), compat.without_animation(target):
+        for key, value in values.items():
+            switches.put(target, key, value)
+        target.pose.bones[mover].location = (0, 0, 0)
         for bone in bones:
             bone.rotation_mode = "QUATERNION"
             bone.location, bone.scale = (0, 0, 0), (1, 1, 1)
-        still = np.tile(quat.IDENTITY, (len(bones), 1))
-        rest_turns, rest_inherited = _pose(target, bones, still)
-        turns, inherited = _pose(target, bones, probe_rotations(len(bones)))
+        still = _pose(target, bones, np.tile(quat.IDENTITY, (total, 1)), np.zeros((total, 3)))
+        axes = np.array([_location_axes(bone, still[n + i]) for i, bone in enumerate(bones[n:])])
+        if ik:
+            locations[n:] = np.einsum("mij,mj->mi", np.linalg.inv(axes), pushes)
+            locations[[i for i, bone in enumerate(bones[:n]) if bone.name == mover]] = (
+                np.abs(pushes).max() * 0.3
+            )
+        moved = _pose(target, bones, rotations, locations)
     depth = np.array([len(bone.parent_recursive) for bone in bones])
-    return find_carriers(rest_turns, rest_inherited, turns, inherited, depth)
+    carriers = find_carriers(
+        *_turns(still[:n], rest[:n], np.tile(quat.IDENTITY, (n, 1))),
+        *_turns(moved[:n], rest[:n], rotations[:n]),
+        depth[:n],
+    )
+    bodies = find_bodies(still, moved, rotations, locations, axes, depth) if ik else None
+    return Reading(carriers, bodies)
 
 
 def _pose(
-    target: bpy.types.Object, bones: Sequence[bpy.types.PoseBone], rotations: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Rotation of each bone relative to its rest pose, and the part of it that its own channels do not give."""
-    for bone, rotation in zip(bones, rotations, strict=True):
+    target: bpy.types.Object, bones: Sequence[bpy.types.PoseBone], rotations: Array, locations: Array
+) -> Array:
+    """Matrices (n, 4, 4) of the bones in armature space with these channels."""
+    for bone, rotation, location in zip(bones, rotations, locations, strict=True):
         bone.rotation_quaternion = Quaternion(rotation)
+        bone.location = location
     target.update_tag(refresh={"DATA"})
     bpy.context.view_layer.update()
     evaluated = target.evaluated_get(bpy.context.evaluated_depsgraph_get())
-    posed = np.array([evaluated.pose.bones[bone.name].matrix.to_quaternion() for bone in bones], dtype=float)
-    rest = np.array([bone.bone.matrix_local.to_quaternion() for bone in bones], dtype=float)
+    found = np.array([evaluated.pose.bones[bone.name].matrix for bone in bones], dtype=float)
+    found[:, :3, :3] /= np.linalg.norm(found[:, :3, :3], axis=1, keepdims=True)
+    return found
+
+
+def _turns(posed: Array, rest: Array, rotations: Array) -> tuple[Array, Array]:
+    """Rotation (n, 4) of each control relative to its rest pose, and the part that its own channels do not give."""
+    posed, rest = quat.from_matrix(posed[:, :3, :3]), quat.from_matrix(rest[:, :3, :3])
     turns = quat.multiply(posed, quat.conjugate(rest))
     inherited = quat.multiply(posed, quat.conjugate(quat.multiply(rest, rotations)))
     return turns, inherited
 
 
+def _location_axes(bone: bpy.types.PoseBone, matrix: Array) -> Array:
+    """Columns (3, 3): where locations along X, Y and Z move a bone that stands still at ``matrix``."""
+    parent = {}
+    if bone.parent is not None:
+        parent = {"parent_matrix": bone.parent.matrix, "parent_matrix_local": bone.parent.bone.matrix_local}
+    unmoved, *moved = (
+        bone.bone.convert_local_to_pose(Matrix.Translation(location), bone.bone.matrix_local, **parent)
+        for location in ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1))
+    )
+    columns = np.stack(
+        [np.array(one.translation - unmoved.translation, dtype=float) for one in moved], axis=-1
+    )
+    # the bone's own constraints turn what its channels give
+    turn = quat.from_matrix(np.array(unmoved.normalized().to_3x3(), dtype=float))
+    constrained = quat.multiply(quat.from_matrix(matrix[:3, :3]), quat.conjugate(turn))
+    return quat.to_matrix(constrained) @ columns
+
+
 @contextmanager
 def _as_it_was(
-    target: bpy.types.Object,
-    bones: Sequence[bpy.types.PoseBone],
-    switches: dict[tuple[str, str], float],
+    target: bpy.types.Object, bones: Sequence[bpy.types.PoseBone], values: dict[switches.Key, float]
 ) -> Iterator[None]:
-    """Put channels, switches and the armature's animation back as they were, whatever happens."""
+    """Put channels and switches back as they were, whatever happens."""
     kept = [{name: _value(getattr(bone, name)) for name in _PROPERTIES} for bone in bones]
-    held = {(holder, name): target.pose.bones[holder][name] for holder, name in switches}
+    held = {key: switches.get(target, key) for key in values}
     try:
         yield
     finally:
-        for bone, values in zip(bones, kept, strict=True):
-            for name, value in values.items():
+        for bone, channels in zip(bones, kept, strict=True):
+            for name, value in channels.items():
                 setattr(bone, name, value)
-        for (holder, name), value in held.items():
-            target.pose.bones[holder][name] = value
+        for key, value in held.items():
+            switches.put(target, key, value)
         target.update_tag(refresh={"DATA"})
         bpy.context.view_layer.update()
 

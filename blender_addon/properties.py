@@ -117,6 +117,15 @@ class MotionPromptSettings(bpy.types.PropertyGroup):
         name="Keep Hand Reach", description="Let hands that meet, as in a clap, meet on wider or narrower shoulders "
         "too", default=False, options=set(),
     )  # fmt: skip
+    controls: EnumProperty(
+        name="Controls",
+        description="Which controls of the limbs get the keys, on a rig that has both; the pose is the same",
+        items=(
+            ("FK", "FK", "Rotations of the limbs; the rig's own switch is keyed to FK"),
+            ("IK", "IK", "Hands, feet and poles; the rig's own switch is keyed to IK"),
+        ),
+        default="FK", options=set(),
+    )  # fmt: skip
     bundle: EnumProperty(
         name="Model", description="The model that makes the motion", items=_bundle_items, options=set()
     )
@@ -158,6 +167,7 @@ def retarget_options(settings: MotionPromptSettings) -> RetargetOptions:
         in_place=settings.in_place,
         loop=settings.loop_seconds if settings.loop else 0.0,
         reach_hands=settings.reach_hands,
+        controls=settings.controls,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 import bpy
 import numpy as np
@@ -13,7 +14,7 @@ from mathutils import Matrix
 from motion_engine import quaternion as quat
 from motion_engine import skeleton
 
-from . import obstacles, probe, rig_maps, roots
+from . import control_rig, obstacles, probe, rig_maps, roots, switches
 from .retarget.options import DEFAULTS, RetargetOptions
 from .retarget.rest import RestRig, Root
 from .status import Fix, UserError
@@ -96,17 +97,51 @@ def check(target: bpy.types.Object) -> rig_maps.Mapping:
 
 
 def bone_map(target: bpy.types.Object) -> rig_maps.Mapping:
-    """Which bone of an armature is which joint.
+    """Which bone of an armature is which joint; found once for the same names, parents and rest positions.
 
     Raises
     ------
     RigError
-        If the bones are not understood.
+        If no map fits for sure.
     """
-    parents = {bone.name: bone.parent.name if bone.parent else None for bone in target.data.bones}
+    bones = target.data.bones
     # in the armature's own space, where an object that is turned or mirrored makes no difference
-    rest = {bone.name: np.array([bone.head_local, bone.tail_local]) for bone in target.data.bones}
-    return rig_maps.map_bones(parents, rest)
+    ends = np.empty((2, 3 * len(bones)), dtype=np.float32)
+    bones.foreach_get("head_local", ends[0])
+    bones.foreach_get("tail_local", ends[1])
+    names = tuple(bone.name for bone in bones)
+    return _map(names, tuple(bone.parent.name if bone.parent else None for bone in bones), ends.tobytes())
+
+
+def offers_ik(target: bpy.types.Object) -> bool:
+    """Whether the user can choose between FK and IK controls of an armature."""
+    try:
+        return control_rig.has_both(bone_map(target))
+    except rig_maps.RigError:
+        return False
+
+
+@lru_cache(maxsize=16)
+def _map(names: tuple[str, ...], parents: tuple[str | None, ...], ends: bytes) -> rig_maps.Mapping:
+    rest = np.frombuffer(ends, dtype=np.float32).reshape(2, -1, 3).swapaxes(0, 1).astype(float)
+    return rig_maps.map_bones(dict(zip(names, parents, strict=True)), dict(zip(names, rest, strict=True)))
+
+
+def check_keys(target: bpy.types.Object, mapping: rig_maps.Mapping, options: RetargetOptions) -> None:
+    """Make sure that keys would have an effect on an armature. Changes nothing.
+
+    Raises
+    ------
+    UserError
+        Naming the bones that drivers hold, the switches or IK controls that are missing.
+    """
+    mover, ik = _mover(target.pose.bones[mapping.bones["pelvis"]]).name, {}
+    if mapping.kind == "control":
+        ik = control_rig.ik_controls(target, mapping) if options.controls == "IK" else {}
+        switches.of_controls(target, mapping.hints, options.controls)
+    else:
+        switches.of_ik_constraints(target, list(mapping.bones.values()))
+    switches.refuse_driven(target, control_rig.keyed_paths(target, mapping, mover, ik))
 
 
 def read_rest(
@@ -117,7 +152,7 @@ def read_rest(
     Raises
     ------
     UserError
-        If nothing explains how a control moves.
+        If nothing explains how a control moves, or keys would have no effect.
     """
     if mapping.kind == "control":
         return _read_controls(target, mapping, options)
@@ -132,11 +167,14 @@ def read_rest(
             bone = bone.parent if bone != root else None
     wanted |= {bone.name for bone in root.children_recursive if _is_twist(bone, joint_of)}
     bones = [bone for bone in (root, *root.children_recursive) if bone.name in wanted]
+    mover = _mover(root)
+    switches.refuse_driven(target, control_rig.keyed_paths(target, mapping, mover.name))
     index = {bone.name: i for i, bone in enumerate(bones)}
     muted, limited = obstacles.overriding(target, wanted)
     locked = [bone.name for bone in bones if bone.name in joint_of and any(bone.lock_rotation)]
-    locked += [f"location of {mover.name}"] if any((mover := _mover(root)).lock_location) else []
-    note += obstacles.notes(muted, limited, obstacles.driven(target, wanted), locked)
+    locked += [f"location of {mover.name}"] if any(mover.lock_location) else []
+    note += obstacles.notes(muted, limited, locked)
+    off = {switches.influence(bone, constraint): 0.0 for bone, constraint in muted}
     return RestRig(
         names=[bone.name for bone in bones],
         parents=np.array([-1, *(index[bone.parent.name] for bone in bones[1:])]),
@@ -153,23 +191,34 @@ def read_rest(
         mover_location=_location_map(root, carrier),
         root=carrier,
         stretch=_stretch(target),
-        muted=tuple(muted),
+        switches=off | switches.of_ik_constraints(target, list(mapping.bones.values())),
         notes=note,
     )
 
 
 def _read_controls(target: bpy.types.Object, mapping: rig_maps.Mapping, options: RetargetOptions) -> RestRig:
     joints = [joint for joint in skeleton.JOINT_NAMES if joint in mapping.bones]
+    ik = control_rig.ik_controls(target, mapping) if options.controls == "IK" else {}
     names = [mapping.bones[joint] for joint in joints]
     bones = [target.pose.bones[name] for name in names]
+    mover = _mover(bones[0]).name
     carrier, note = roots.find(target, bones[0], mapping, options.root)
-    root_bone = [carrier.bone] if carrier is not None and carrier.bone else []
-    found = probe.carriers(target, names + root_bone, switch_values(mapping))
-    if root_bone and (found.first[0] != len(names) or found.share[0] > 0):
-        carrier, note = None, (roots.fall_back(f"'{root_bone[0]}' does not carry '{names[0]}'"),)
-        found = probe.carriers(target, names, switch_values(mapping))
-    if found.unknown[: len(names)].any():
-        odd = ", ".join(names[i] for i in np.flatnonzero(found.unknown[: len(names)])[:4])
+    switched = switches.of_controls(target, mapping.hints, options.controls)
+    switches.refuse_driven(target, control_rig.keyed_paths(target, mapping, mover, ik))
+    found = probe.read(target, names, list(ik), mover, switched, control_rig.pushes(target, mapping, ik))
+    carriers = found.carriers
+    if carrier is not None and carrier.bone:
+        none = np.zeros((0, 3))
+        rooted = probe.read(target, [*names, carrier.bone], [], mover, switched, none).carriers
+        if rooted.first[0] == len(names) and rooted.share[0] == 0:
+            carriers = rooted
+        else:
+            carrier, note = None, (roots.fall_back(f"'{carrier.bone}' does not carry '{names[0]}'"),)
+    limbs = control_rig.LIMB_JOINTS if ik else set()
+    unknown = [name for name, joint, odd in zip(names, joints, carriers.unknown[: len(names)], strict=True)
+               if odd and joint not in limbs]  # fmt: skip
+    if unknown:
+        odd = ", ".join(unknown[:4])
         raise UserError(
             f"'{target.name}': constraints or drivers turn {odd} in a way that cannot be keyed against. Switch them "
             "off, or put the motion on the rig's deform bones. Nothing was changed."
@@ -186,20 +235,16 @@ def _read_controls(target: bpy.types.Object, mapping: rig_maps.Mapping, options:
         modes=[bone.rotation_mode for bone in bones],
         locks=np.zeros((count, 3), dtype=bool),
         root_parent=quat.IDENTITY,
-        mover=_mover(bones[0]).name,
+        mover=mover,
         mover_locks=np.zeros(3, dtype=bool),
         mover_location=_location_map(bones[0], carrier),
-        carriers=found,
+        carriers=carriers,
         root=carrier,
         stretch=_stretch(target),
+        ik=control_rig.checked(target, joints, names, ik, found.bodies) if found.bodies is not None else None,
+        switches=switched,
         notes=note,
     )
-
-
-def switch_values(mapping: rig_maps.Mapping) -> dict[tuple[str, str], float]:
-    """(bone, custom property) -> value with which the FK controls of a rig take effect."""
-    switches = mapping.hints.switches if mapping.hints is not None else ()
-    return {(switch.bone, switch.prop): switch.fk for switch in switches}
 
 
 def _is_free(bone: bpy.types.PoseBone) -> bool:

@@ -34,9 +34,10 @@ def animated_character(motion: Motion) -> tuple[bpy.types.Object, int, int]:
     scene.render.fps = FPS
     resampled = motion.resample(float(FPS))
     armature = add_character(bpy.context)
-    channels = solver.solve(rig.read_rest(armature, rig.check(armature)), resampled)
+    rest = rig.read_rest(armature, rig.check(armature))
+    channels = solver.solve(rest, resampled)
     prompt = str(motion.provenance.get("prompt", "Motion"))
-    action = keyframes.write_action(armature, channels, prompt, 1, motion.provenance)
+    action = keyframes.write_action(armature, channels, prompt, 1, motion.provenance, rest.switches)
     keyframes.assign(armature, action)
     scene.frame_start, scene.frame_end = 1, resampled.n_frames
     return armature, 1, resampled.n_frames

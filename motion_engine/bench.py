@@ -207,3 +207,6 @@ def _keyframes(repeat: int, blender_python: str) -> Iterator[Row]:
     note = f"default character, Blender {figures['blender']}"
     yield Row.of(whole_name, "ms", whole_bar, figures["whole_ms"], note)
     yield Row.of(keys_name, "ms", keys_bar, figures["keys_ms"], note)
+    note = f"generated Rigify human, Blender {figures['blender']}"
+    yield Row.of(whole_name, "ms", whole_bar, figures["rigify_whole_ms"], note)
+    yield Row.of(keys_name, "ms", keys_bar, figures["rigify_keys_ms"], note)

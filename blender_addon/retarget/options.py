@@ -6,6 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+Controls = Literal["FK", "IK"]
+
 
 @dataclass(frozen=True)
 class RetargetOptions:
@@ -17,12 +19,14 @@ class RetargetOptions:
     in_place : whether travel is taken out.
     loop : seconds of the window at the end that is blended into the first frame; 0 leaves the clip open.
     reach_hands : whether hands that meet still meet on a body of other proportions.
+    controls : of a control rig with both, the limbs' controls that get the keys.
     """
 
     root: Literal["HIPS", "ROOT_BONE", "OBJECT"] = "HIPS"
     in_place: bool = False
     loop: float = 0.0
     reach_hands: bool = False
+    controls: Controls = "FK"
 
 
 DEFAULTS = RetargetOptions()

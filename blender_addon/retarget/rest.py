@@ -13,6 +13,7 @@ from motion_engine import skeleton
 
 from ..axes import TO_BLENDER
 from .carriers import Carriers
+from .ik_controls import IkControls
 
 Array = NDArray[np.floating]
 J = skeleton.JOINT
@@ -77,7 +78,8 @@ class RestRig:
     root : what travels in place of the pelvis bone; a root bone is the last of the carriers. ``root_parent`` and
         ``mover_location`` hold for a root bone at rest then.
     stretch : (3, 3) how the object stretches armature space, without its turn; counts where it is not even.
-    muted : (bone, constraint) of constraints that the Action has to switch off.
+    ik : IK controls of arms and legs that get keys in place of the FK controls.
+    switches : (bone, path below it) -> value, keyed once so that the other keys have an effect.
     notes : sentences for the user on what the rig does not let through.
     """
 
@@ -97,7 +99,8 @@ class RestRig:
     carriers: Carriers | None = None
     root: Root | None = None
     stretch: Array = field(default_factory=lambda: np.eye(3))
-    muted: tuple[tuple[str, str], ...] = ()
+    ik: IkControls | None = None
+    switches: dict[tuple[str, str], float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def heads(self) -> Array:

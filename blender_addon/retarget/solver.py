@@ -20,6 +20,7 @@ from motion_engine.motion import Motion
 from . import feet, hands, sharing
 from .carriers import Carriers
 from .channels import Channel, locked_rotation, rotation_channel
+from .ik_controls import IK_LIMBS, ik_channels
 from .options import DEFAULTS, RetargetOptions
 from .rest import RestRig, engine_to_rig, rest_to_t_pose
 from .root_motion import root_motion
@@ -129,7 +130,15 @@ def solve(rig: RestRig, motion: Motion, options: RetargetOptions = DEFAULTS) -> 
         free = tuple(int(axis) for axis in np.flatnonzero(~rig.mover_locks))
         channels.append(Channel(rig.mover, "location", location[:, free], free))
     if rig.carriers is not None:
-        return channels + _controls(rig, rig.carriers, turns, root_turn)
+        controls = _controls(rig, rig.carriers, turns, root_turn)
+        if rig.ik is not None:
+            limbs = {rig.names[i] for i, joint in enumerate(rig.joints) if joint in IK_LIMBS}
+            controls = [channel for channel in controls if channel.bone not in limbs]
+            seen = quat.multiply(
+                quat.conjugate(root_turn)[..., None, :], turns
+            )  # from a root bone that travels
+            controls += ik_channels(rig.ik, rig.joints, rig.rest, seen, pelvis)
+        return channels + controls
     channels += _rotations(rig, turns, root_turn)
     if not channels:
         raise ValueError(

@@ -44,6 +44,23 @@ class Switch:
 
 
 @dataclass(frozen=True)
+class Setting:
+    """A property that has to have a certain value while controls are keyed, where the rig has it.
+
+    Attributes
+    ----------
+    bone, prop : the pose bone, and the name of its custom property; with a dot before it, of one of Blender's own.
+    value : what it is set to.
+    controls : "FK" or "IK" when it matters to these controls only, else empty.
+    """
+
+    bone: str
+    prop: str
+    value: float
+    controls: Literal["", "FK", "IK"] = "IK"
+
+
+@dataclass(frozen=True)
 class Hints:
     """How to drive a control rig, as plain data; names may be of several versions of the rig.
 
@@ -51,16 +68,20 @@ class Hints:
     ----------
     switches : what to key so that the FK controls have an effect.
     ik : joint -> its IK control; elbows and knees name the pole.
+    settings : what else to key, so that IK limbs do what the FK limbs did: no stretch, poles on, parents still.
     root : control that carries the whole character.
     ignore : beginnings of the names of bones that are no controls.
     note : what else a solver has to know.
+    same_pose : whether the IK controls are known to give the pose of the FK controls; they are not offered otherwise.
     """
 
     switches: tuple[Switch, ...] = ()
     ik: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    settings: tuple[Setting, ...] = ()
     root: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     note: str = ""
+    same_pose: bool = False
 
     def on(self, bones: Collection[str]) -> Hints:
         """Only what this rig has."""
@@ -71,9 +92,11 @@ class Hints:
                 for joint, names in self.ik.items()
                 if (found := tuple(name for name in names if name in bones))
             },
+            tuple(setting for setting in self.settings if setting.bone in bones),
             tuple(name for name in self.root if name in bones),
             self.ignore,
             self.note,
+            self.same_pose,
         )
 
 
@@ -146,3 +169,10 @@ def switches(
                 Switch(f"{joint_side}_{limb}", bone.replace("{}", side), prop.replace("{}", side), fk, ik)
             )
     return tuple(found)
+
+
+def settings(sides: tuple[str, str], bone: str, **values: float) -> tuple[Setting, ...]:
+    """Both sides' settings for IK controls; ``{}`` in the bone's name stands for the side."""
+    return tuple(
+        Setting(bone.replace("{}", side), prop, value) for side in sides for prop, value in values.items()
+    )

@@ -66,7 +66,7 @@ def put(target, motion):
     mapping = rig.check(target)
     rest = rig.read_rest(target, mapping)
     channels = solver.solve(rest, motion)
-    action = keyframes.write_action(target, channels, "walk", 1, {}, rig.switch_values(mapping))
+    action = keyframes.write_action(target, channels, "walk", 1, {}, rest.switches)
     keyframes.assign(target, action)
     return rest
 
@@ -142,8 +142,9 @@ def test_what_cannot_be_keyed_against_is_named(human):
         rig.read_rest(human, rig.check(human))
 
 
+@pytest.mark.parametrize("controls", ["FK", "IK"])
 @pytest.mark.parametrize("way", ["ROOT_BONE", "OBJECT"])
-def test_travel_on_the_root_control_or_the_object_looks_the_same(human, way):
+def test_travel_on_the_root_control_or_the_object_looks_the_same(human, way, controls):
     motion = walk(40)
     yaw = np.linspace(0, 1.0, 40)
     rotations = motion.rotations.astype(float)
@@ -151,13 +152,11 @@ def test_travel_on_the_root_control_or_the_object_looks_the_same(human, way):
     motion = Motion.from_rotations(rotations, motion.root, motion.fps)
 
     def heads(root):
-        options = RetargetOptions(root)
+        options = RetargetOptions(root, controls=controls)
         mapping = rig.check(human)
         rest = rig.read_rest(human, mapping, options)
         channels = solver.solve(rest, motion, options)
-        keyframes.assign(
-            human, keyframes.write_action(human, channels, "walk", 1, {}, rig.switch_values(mapping))
-        )
+        keyframes.assign(human, keyframes.write_action(human, channels, "walk", 1, {}, rest.switches))
         rows = []
         for frame in range(1, 41, 6):
             bpy.context.scene.frame_set(frame)

@@ -13,6 +13,7 @@ from addon_rigs import MIXAMO, NAMES, make_armature, rest_joints, walk, world_jo
 from blender_addon import apply, compat, rig  # noqa: E402
 from blender_addon.axes import to_blender  # noqa: E402
 from blender_addon.character.build import add_character  # noqa: E402
+from blender_addon.status import UserError  # noqa: E402
 from motion_engine import skeleton  # noqa: E402
 
 PLAIN = {name: name for name in NAMES}
@@ -115,7 +116,9 @@ def test_constraints_elsewhere_and_limits_are_left_alone(scene):
 def test_drivers_are_named(scene):
     target = add_character(bpy.context)
     target.pose.bones["head"].driver_add("rotation_quaternion", 1)
-    assert "Drivers move head" in put(target, walk(10))
+    with pytest.raises(UserError, match="drivers hold 'head'"):
+        put(target, walk(10))
+    assert target.animation_data.action is None
 
 
 @pytest.mark.parametrize("scale", [(1, 1, 1.4), (1.5, 1.5, 1), (0.8, 1.2, 1.0)])

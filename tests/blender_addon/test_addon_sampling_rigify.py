@@ -40,9 +40,8 @@ def human(registered):
 
 
 def put(target, motion):
-    mapping = rig.check(target)
-    channels = solver.solve(rig.read_rest(target, mapping), motion)
-    action = keyframes.write_action(target, channels, "walk", 1, {}, rig.switch_values(mapping))
+    rest = rig.read_rest(target, rig.check(target))
+    action = keyframes.write_action(target, solver.solve(rest, motion), "walk", 1, {}, rest.switches)
     keyframes.assign(target, action)
     return action
 

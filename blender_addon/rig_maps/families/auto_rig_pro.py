@@ -6,7 +6,7 @@ By default arms and head do not hang from the shoulders and the neck, so that th
 
 from __future__ import annotations
 
-from ..family import Hints, RigFamily, body, sided, switches
+from ..family import Hints, RigFamily, body, settings, sided, switches
 
 _SIDES = ("l", "r")
 
@@ -32,6 +32,7 @@ CONTROLS = RigFamily(
                  "knee": "c_leg_pole.{}"},
             _SIDES,
         ),
+        settings(_SIDES, "c_hand_ik.{}", auto_stretch=0) + settings(_SIDES, "c_foot_ik.{}", auto_stretch=0),
         root=("c_traj", "c_pos"),
         note="c_root.x below c_root_master.x turns the hips alone",
     ),

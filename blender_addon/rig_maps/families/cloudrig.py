@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ..family import Hints, RigFamily, body, sided, switches
+from ..family import Hints, RigFamily, Setting, body, sided, switches
 
 _SIDES = ("L", "R")
 _WORDS = ("left", "right")
@@ -34,6 +34,21 @@ FAMILY = RigFamily(
             {"wrist": ("IK-Wrist.{}", "IK-Hand.{}"), "ankle": ("IK-Foot.{}", "IK-MSTR-Foot.{}", "MSTR-Foot.{}"),
                  "elbow": ("POLE-UpperArm.{}", "IK-POLE-UpperArm.{}"), "knee": ("POLE-Thigh.{}", "IK-Pole-Shin.{}")},
             _SIDES,
+        ),
+        # the FK spine counts only without the IK spine; hands and feet keep to the root, limbs keep their length
+        tuple(Setting(bone, "ik_spine", 0, "") for bone in ("Properties", "Properties_IKFK"))
+        + tuple(
+            Setting("Properties_IKFK", prop, 0)
+            for prop in (
+                "ik_stretch_arms", "ik_stretch_legs", "ik_pole_follow_hands", "ik_pole_follow_feet",
+                "ik_parents_arm_left", "ik_parents_arm_right", "ik_parents_leg_left", "ik_parents_leg_right",
+            )
+        )
+        + tuple(
+            Setting("Properties", f"{prop}_{side}_{limb}", 0)
+            for prop in ("ik_stretch", "ik_pole_follow")
+            for side in _WORDS
+            for limb in ("upperarm", "thigh")
         ),
         root=("root", "MSTR-Root"),
         ignore=("DEF-", "ORG-", "MCH-", "STR-", "TAN-", "N-", "BB-", "P-"),

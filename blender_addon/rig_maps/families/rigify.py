@@ -7,7 +7,7 @@ hips, so the spine above the torso begins with `spine_fk.002`. MPFB's Rigify rig
 
 from __future__ import annotations
 
-from ..family import Hints, RigFamily, body, sided, switches
+from ..family import Hints, RigFamily, body, settings, sided, switches
 
 _SIDES = ("L", "R")
 
@@ -31,10 +31,20 @@ CONTROLS = RigFamily(
                  "knee": "thigh_ik_target.{}"},
             _SIDES,
         ),
+        # parent 1 is the root; without a pole the limb bends about an axis that the hand or foot turns; bones that may
+        # stretch grow shorter as the limb bends, whatever IK_Stretch says
+        tuple(
+            setting
+            for bone in ("upper_arm_ik.{}", "MCH-forearm_ik.{}", "thigh_ik.{}", "MCH-shin_ik.{}")
+            for setting in settings(_SIDES, bone, **{".ik_stretch": 0})
+        )
+        + settings(_SIDES, "upper_arm_parent.{}", IK_Stretch=0, pole_vector=1, IK_parent=1, pole_parent=1)
+        + settings(_SIDES, "thigh_parent.{}", IK_Stretch=0, pole_vector=1, IK_parent=1, pole_parent=1),
         root=("root",),
         ignore=("DEF-", "ORG-", "MCH-", "VIS_"),
         note="hips: torso moves and turns all; poles count only where pole_vector of the same bone is on; "
         "torso['neck_follow'] and ['head_follow'] say whether neck and head take the torso's turn",
+        same_pose=True,
     ),
 )  # fmt: skip
 

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Keys for the IK controls of a rig that give the pose which its FK controls would give.
+
+The solved rotations say where every joint of the FK chains lies. A hand's or foot's IK control goes where that hand
+or foot goes, as one rigid body; a pole goes to where the elbow or knee points. What moves an IK control besides its own
+channels (a parent switch, the foot below the toes) is read off one pose of the rig, as rotations are in `carriers`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from motion_engine import quaternion as quat
+from motion_engine import skeleton
+
+from .channels import Channel, rotation_channel
+
+Array = NDArray[np.floating]
+
+J = skeleton.JOINT
+
+LIMBS = tuple(
+    tuple(J[f"{side}_{part}"] for part in parts)
+    for side in ("left", "right")
+    for parts in (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle"))
+)
+"""Root, middle and end of the four limbs that have IK controls."""
+
+IK_LIMBS = frozenset(joint for limb in LIMBS for joint in limb) | {J["left_foot"], J["right_foot"]}
+"""Joints whose FK controls get no keys when IK controls do."""
+
+STRAIGHT = 0.004
+"""Part of a limb's length; a joint that lies nearer to the line through the limb does not say where the pole is."""
+
+FOLLOWS = 1e-3
+"""Part of the rig's size by which a control may miss the body that is thought to carry it."""
+
+
+@dataclass(frozen=True)
+class Pole:
+    """The joints, as SMPL-22 indices, of the limb whose bend a pole control directs."""
+
+    root: int
+    middle: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Bodies:
+    """Controls as rigid bodies: first the n FK controls, then the m IK controls; all in armature space.
+
+    Attributes
+    ----------
+    still : (n + m, 4, 4) their matrices with all keyed channels at rest.
+    carrier : int (n + m,), the body that each is carried by, -1 for none.
+    miss : (n + m,) how far from it, in armature units, the control was found where its carrier would have it.
+    axes : (m, 3, 3) where a location on an IK control moves it, with all keyed channels at rest.
+    """
+
+    still: Array
+    carrier: NDArray[np.integer]
+    miss: Array
+    axes: Array
+
+
+@dataclass(frozen=True)
+class IkControls:
+    """The IK controls of a rig.
+
+    Attributes
+    ----------
+    names, modes : of m controls, Blender's rotation modes.
+    joints : int (m,), the joint with which a control moves; -1 for poles.
+    poles : m poles, None for the other controls.
+    rest : (m, 4, 4) rest matrices.
+    bodies : what carries them and the FK controls.
+    """
+
+    names: list[str]
+    modes: list[str]
+    joints: list[int]
+    poles: list[Pole | None]
+    rest: Array
+    bodies: Bodies
+
+
+def find_bodies(
+    still: Array, moved: Array, rotations: Array, locations: Array, axes: Array, depth: NDArray[np.integer]
+) -> Bodies:
+    """Explain how the posed controls came where they are.
+
+    Parameters
+    ----------
+    still, moved : (n + m, 4, 4) matrices with all channels at rest and with the probe's channels.
+    rotations, locations : (n + m, 4) and (n + m, 3) the probe's channels.
+    axes : (m, 3, 3) as in `Bodies`.
+    depth : (n + m,) of the controls in the rig; an FK control is carried by such as lie less deep.
+    """
+    total, m = len(still), len(axes)
+    n = total - m
+    moves = moved @ np.linalg.inv(still)
+    moves = np.concatenate([moves, np.eye(4)[None]])  # the last one: carried by nothing
+    heads = np.einsum("cij,kj->cki", moves, still[:, :, 3])[..., :3]
+    pushed = np.einsum("mij,mj->mi", axes, locations[n:])
+    heads[:, n:] += np.einsum("cij,mj->cmi", moves[:, :3, :3], pushed)
+    miss = np.linalg.norm(heads - moved[None, :, :3, 3], axis=-1)
+    # an IK control has to be turned as its carrier is, too: half a degree counts as much as FOLLOWS
+    size = float(np.ptp(still[:, :3, 3], axis=0).max())
+    local = still[n:, :3, :3] @ quat.to_matrix(rotations[n:])
+    turned = np.einsum("cij,mjk->cmik", moves[:, :3, :3], local) - moved[None, n:, :3, :3]
+    miss[:, n:] += np.abs(turned).max(axis=(-1, -2)) * size * FOLLOWS / np.radians(0.5)
+    for k in range(total):
+        miss[k, k] = np.inf
+        if k < n:
+            miss[:n, k][depth[:n] >= depth[k]] = np.inf
+            miss[n:total, k] = np.inf
+    carrier = miss.argmin(axis=0)
+    return Bodies(still, np.where(carrier == total, -1, carrier), miss[carrier, np.arange(total)], axes)
+
+
+def unexplained(ik: IkControls, needed: NDArray[np.integer]) -> list[int]:
+    """Bodies, the ``needed`` FK controls and all IK controls, of which nothing says how they move."""
+    n = len(ik.bodies.still) - len(ik.names)
+    size = float(np.ptp(ik.bodies.still[:, :3, 3], axis=0).max())
+    asked = [*needed, *range(n, len(ik.bodies.still))]
+    return [int(k) for k in asked if ik.bodies.miss[k] > FOLLOWS * size]
+
+
+def ik_channels(
+    ik: IkControls, joints: NDArray[np.integer], rest: Array, turns: Array, pelvis: Array
+) -> list[Channel]:
+    """Location and rotation of the IK controls.
+
+    Parameters
+    ----------
+    joints, rest : (n,) and (n, 4, 4) joints and rest matrices of the FK controls, the pelvis first.
+    turns : (T, 22, 4) rotations of the joints relative to the rest pose.
+    pelvis : (T, 3) path of the pelvis control's head.
+    """
+    n = len(joints)
+    still, carrier = ik.bodies.still, ik.bodies.carrier
+    still_turns = quat.from_matrix(still[:, :3, :3])
+    rest_turns = quat.from_matrix(rest[:, :3, :3])
+    motions: dict[int, tuple[Array, Array]] = {}  # body -> rotation and head (T, 4), (T, 3) in armature space
+
+    def moved(body: int, point: Array) -> tuple[Array, Array]:
+        """Rotation since the still pose, and where a point of the still pose went."""
+        if body < 0:
+            return quat.IDENTITY, point
+        turn, head = motions[body]
+        turn = quat.multiply(turn, quat.conjugate(still_turns[body]))
+        return turn, head + quat.rotate(turn, point - still[body, :3, 3])
+
+    for k in sorted(range(n), key=lambda k: _depth(carrier, k)):
+        head = pelvis if k == 0 else moved(carrier[k], still[k, :3, 3])[1]
+        motions[k] = quat.multiply(turns[:, joints[k]], rest_turns[k]), np.broadcast_to(head, pelvis.shape)
+    body_of = {int(joint): k for k, joint in enumerate(joints)}
+
+    def place(joint: int) -> Array:
+        return motions[body_of[joint]][1]
+
+    order = sorted(range(len(ik.names)), key=lambda i: _depth(carrier, n + i))
+    channels = []
+    for i in order:
+        k, pole, own = n + i, ik.poles[i], ik.rest[i]
+        frame_turn, frame_head = moved(carrier[k], still[k, :3, 3])
+        if pole is None:
+            joint = ik.joints[i]
+            turn = turns[:, joint]
+            head = place(joint) + quat.rotate(turn, own[:3, 3] - rest[body_of[joint], :3, 3])
+            motions[k] = quat.multiply(turn, quat.from_matrix(own[:3, :3])), head
+            local = quat.multiply(quat.conjugate(quat.multiply(frame_turn, still_turns[k])), motions[k][0])
+            channels.append(rotation_channel(ik.names[i], ik.modes[i], local))
+        else:
+            ends = place(pole.root), place(pole.middle), place(pole.end)
+            aside = own[:3, 3] - rest[body_of[pole.middle], :3, 3]
+            head = pole_path(*ends, quat.rotate(turns[:, pole.root], aside))
+            motions[k] = np.broadcast_to(quat.multiply(frame_turn, still_turns[k]), (len(head), 4)), head
+        away = quat.rotate(quat.conjugate(frame_turn), motions[k][1] - frame_head)
+        channels.append(Channel(ik.names[i], "location", away @ np.linalg.inv(ik.bodies.axes[i]).T))
+    return channels
+
+
+def pole_path(root: Array, middle: Array, end: Array, aside: Array) -> Array:
+    """Where a pole (T, 3) makes a limb bend as it does.
+
+    Parameters
+    ----------
+    root, middle, end : (T, 3) the limb's joints.
+    aside : (T, 3) from the middle joint to the pole as at rest, turned with the upper half of the limb: its length is
+        kept, and its direction counts where the limb is straight.
+    """
+    along = quat.normalize(end - root)
+    length = np.linalg.norm(middle - root, axis=-1) + np.linalg.norm(end - middle, axis=-1)
+
+    def across(vectors: Array) -> Array:
+        return vectors - along * np.sum(vectors * along, axis=-1, keepdims=True)
+
+    bend = across(middle - root) + quat.normalize(across(aside)) * (STRAIGHT * length)[:, None]
+    return middle + quat.normalize(bend) * np.linalg.norm(aside, axis=-1, keepdims=True)
+
+
+def _depth(carrier: NDArray[np.integer], body: int) -> int:
+    """How many bodies carry one another up to this one."""
+    depth = 0
+    while body >= 0 and depth <= len(carrier):
+        body, depth = int(carrier[body]), depth + 1
+    return depth

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""FK and IK controls of the Rigify human that Blender generates: the same pose, either switch keyed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+bpy = pytest.importorskip("bpy")
+
+from addon_rigs import walk  # noqa: E402
+
+from blender_addon import keyframes, rig  # noqa: E402
+from blender_addon.bench import sample_motion  # noqa: E402
+from blender_addon.retarget import solver  # noqa: E402
+from blender_addon.retarget.options import RetargetOptions  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def human(registered):
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.ops.preferences.addon_enable(module="rigify")
+    bpy.ops.object.armature_human_metarig_add()
+    metarig = bpy.context.object
+    bpy.ops.pose.rigify_generate()
+    rigify = bpy.context.object
+    bpy.data.objects.remove(metarig)
+    yield rigify
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+
+
+def play(target, motion, controls):
+    rest = rig.read_rest(target, rig.check(target), RetargetOptions(controls=controls))
+    action = keyframes.write_action(target, solver.solve(rest, motion), controls, 1, {}, rest.switches)
+    keyframes.assign(target, action)
+
+
+def evaluated(target, frames):
+    """(T, n, 2, 3) heads and tails of the deform bones."""
+    names = [bone.name for bone in target.data.bones if bone.name.startswith("DEF-")]
+    ends = []
+    for frame in frames:
+        bpy.context.scene.frame_set(1 + frame)
+        posed = target.evaluated_get(bpy.context.evaluated_depsgraph_get()).pose.bones
+        ends.append([(posed[name].head[:], posed[name].tail[:]) for name in names])
+    return np.array(ends)
+
+
+@pytest.mark.parametrize("motion", [walk(), sample_motion()], ids=["walk", "every joint turns"])
+def test_both_kinds_of_controls_give_the_same_pose(human, motion):
+    frames = range(0, motion.n_frames, max(1, motion.n_frames // 12))
+    play(human, motion, "FK")
+    by_fk = evaluated(human, frames)
+    assert np.ptp(by_fk, axis=0).max() > 0.3  # it moves
+    play(human, motion, "IK")  # while the FK action is the armature's own
+    assert np.abs(np.linalg.norm(evaluated(human, frames) - by_fk, axis=-1)).max() < 0.005
+
+
+def test_ik_keys_are_on_hands_feet_and_poles_and_the_switches(human):
+    play(human, walk(20), "IK")
+    bpy.context.scene.frame_set(10)
+    bones = human.pose.bones
+    for side in "LR":
+        assert bones[f"upper_arm_parent.{side}"]["IK_FK"] == bones[f"thigh_parent.{side}"]["IK_FK"] == 0.0
+    from blender_addon import compat
+
+    keyed = {curve.data_path.split('"')[1] for curve in compat.action_curves(human.animation_data.action)}
+    assert {"hand_ik.L", "foot_ik.R", "upper_arm_ik_target.R", "thigh_ik_target.L", "toe_ik.L"} <= keyed
+    assert not {"hand_fk.L", "thigh_fk.R", "shin_fk.L", "toe_fk.R"} & keyed
+
+
+def test_reading_leaves_pose_action_and_switches_alone(human):
+    play(human, walk(20), "FK")
+    bpy.context.scene.frame_set(7)
+    action, slot = human.animation_data.action, getattr(human.animation_data, "action_slot", None)
+    held = bool(human.pose.bones["thigh_parent.L"]["pole_vector"])
+    before = {bone.name: tuple(map(tuple, bone.matrix)) for bone in human.pose.bones}
+    rig.read_rest(human, rig.check(human), RetargetOptions(controls="IK"))
+    assert human.animation_data.action == action
+    assert getattr(human.animation_data, "action_slot", None) == slot
+    after = {bone.name: tuple(map(tuple, bone.matrix)) for bone in human.pose.bones}
+    assert max(np.abs(np.subtract(after[name], before[name])).max() for name in before) < 1e-6
+    assert human.pose.bones["thigh_parent.L"]["pole_vector"] == held
+
+
+def test_choice_is_offered(human):
+    assert rig.offers_ik(human)
+
+
+def driver(target, path, index=-1):
+    curve = target.driver_add(path, index) if index >= 0 else target.driver_add(path)
+    curve.driver.type = "SUM"
+    variable = curve.driver.variables.new()
+    variable.targets[0].id = target
+    variable.targets[0].data_path = "location.x"
+
+
+def test_driven_controls_are_named_and_nothing_changes(human):
+    path = 'pose.bones["hand_fk.L"].rotation_quaternion'
+    driver(human, path, 1)
+    try:
+        with pytest.raises(Exception, match=r"drivers hold 'hand_fk\.L'.*Nothing was changed"):
+            rig.read_rest(human, rig.check(human))
+        rig.read_rest(human, rig.check(human), RetargetOptions(controls="IK"))  # gets no keys there
+    finally:
+        human.driver_remove(path, 1)
+
+
+def test_a_missing_switch_is_named(human):
+    holder = human.pose.bones["upper_arm_parent.R"]
+    value = holder["IK_FK"]
+    del holder["IK_FK"]
+    try:
+        with pytest.raises(Exception, match=r"'upper_arm_parent\.R' has no property 'IK_FK'"):
+            rig.read_rest(human, rig.check(human))
+    finally:
+        holder["IK_FK"] = value
