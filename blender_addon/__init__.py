@@ -11,10 +11,23 @@ import atexit
 
 import bpy
 
-from . import batch, handlers, model_operators, operators, panels, preferences, properties, takes
+from . import (
+    batch,
+    handlers,
+    model_operators,
+    operators,
+    panels,
+    preferences,
+    properties,
+    takes,
+    writing,
+    writing_panel,
+)  # fmt: skip
 from .session import remove_timer, session
 
-_MODULES = (preferences, takes, properties, operators, model_operators, batch, panels)
+_MODULES = (
+    preferences, takes, writing, properties, operators, model_operators, batch, panels, writing_panel,
+)  # fmt: skip
 _CLASSES = tuple(cls for module in _MODULES for cls in module.CLASSES)
 
 

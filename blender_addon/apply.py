@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import bpy
 
 from motion_engine.motion import Motion
 
-from . import keyframes, rig
+from . import keyframes, rig, writing
 from .character.build import add_character
 from .retarget import solver
 from .status import Fix, UserError
@@ -26,11 +26,13 @@ class Place:
     target : the armature, or None for a new default character.
     scene : name of the scene whose frame rate counts.
     start : frame of the first key.
+    writing : what the keys go into, and how many there are.
     """
 
     target: rig.Handle | None
     scene: str
     start: int
+    writing: writing.Writing = field(default_factory=writing.Writing)
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Result:
 
 
 def write(place: Place, motions: Sequence[Motion], name: str, is_first: bool) -> Result:
-    """Make one Action a motion. The first one becomes the armature's own when ``is_first``.
+    """Write the motions where the place says. A first new Action becomes the armature's own when ``is_first``.
 
     Raises
     ------
@@ -56,32 +58,28 @@ def write(place: Place, motions: Sequence[Motion], name: str, is_first: bool) ->
         target = _target(place)
         mapping = rig.check(target)
         rest = rig.read_rest(target, mapping)
-        actions: list[bpy.types.Action] = []
+        clips: list[writing.Clip] = []
         try:
             for index, motion in enumerate(motions):
                 channels = solver.solve(rest, motion.resample(rate))
                 title = name if len(motions) == 1 else numbered(name, index + 1)
-                actions.append(
-                    keyframes.write_action(
-                        target, channels, title, place.start, motion.provenance, rig.switch_values(mapping)
-                    )
-                )
-            if is_first:
-                keyframes.assign(target, actions[0])
-        except BaseException as error:
-            for action in actions:
-                bpy.data.actions.remove(action)
-            if isinstance(error, ValueError | RuntimeError):
-                raise UserError(f"'{target.name}': {error} Nothing was changed.") from None
-            raise
-        names = [action.name for action in actions]
-        frames = len(channels[0].values)
-        others = f" {len(actions) - 1} more under Takes." if len(actions) > 1 else ""
+                clips.append(writing.Clip(channels, title, motion.provenance))
+            switches = rig.switch_values(mapping)
+            written = writing.write(target, clips, place.start, place.writing, switches, is_first)
+        except (ValueError, RuntimeError) as error:
+            raise UserError(f"'{target.name}': {error} Nothing was changed.") from None
+        names = [action.name for action in written.actions]
+        others = f" {len(names) - 1} more under Takes." if len(names) > 1 else ""
         rig_name = target.name if mapping.family == "SMPL-X" else f"{target.name} ({mapping.family} rig)"
-        report = f"'{names[0]}' is on {rig_name}, frames {place.start} to {place.start + frames - 1}.{others}"
+        report = f"'{names[0]}' is on {rig_name}, frames {place.start} to {place.start + len(clips[0]) - 1}.{others}"
+        report = " ".join([report, *written.notes])
         if target.data.pose_position == "REST":
             report += " It does not show yet: the armature is set to Rest Position."
-        return Result(names, report, replace(place, target=rig.Handle.of(target)))
+        place = replace(place, target=rig.Handle.of(target))
+        if written.next is not None:
+            start, track = written.next
+            place = replace(place, start=start, writing=replace(place.writing, track=track))
+        return Result(names, report, place)
 
 
 def numbered(name: str, number: int) -> str:

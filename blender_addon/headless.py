@@ -12,6 +12,7 @@ from . import apply, rig
 from .properties import request_body
 from .session import Item, Task, pump, session
 from .status import UserError
+from .writing import Writing
 
 
 def generate(
@@ -58,7 +59,8 @@ def generate(
     if armature is not None:
         rig.check(armature)
     handle = rig.Handle.of(armature) if armature is not None else None
-    place = apply.Place(handle, scene.name, scene.frame_current if start is None else start)
+    first = scene.frame_current if start is None else start
+    place = apply.Place(handle, scene.name, first, Writing.of(scene.motion_prompt.writing))
     body = request_body(
         scene.motion_prompt, prompt, duration=duration, seed=seed, count=count, sampler=sampler, steps=steps,
         guidance=guidance,

@@ -14,6 +14,7 @@ from .preferences import log_path
 from .properties import MAX_SEED, request_body
 from .session import Item, Task, session
 from .status import Status, UserError
+from .writing import Writing
 
 
 def place_for(context: bpy.types.Context, new_character: bool) -> apply.Place:
@@ -28,7 +29,8 @@ def place_for(context: bpy.types.Context, new_character: bool) -> apply.Place:
     if target is not None:
         rig.check(target)
     handle = rig.Handle.of(target) if target is not None else None
-    return apply.Place(handle, context.scene.name, context.scene.frame_current)
+    writing = Writing.of(context.scene.motion_prompt.writing)
+    return apply.Place(handle, context.scene.name, context.scene.frame_current, writing)
 
 
 def refuse(operator: bpy.types.Operator, problem: Status) -> set[str]:

@@ -22,11 +22,15 @@ class Channel:
     bone : name of the bone.
     property : ``location``, ``rotation_quaternion``, ``rotation_axis_angle`` or ``rotation_euler``.
     values : (T, k) one column an F-curve.
+    frames : (T,) scene frames after the first one, or None for one value a frame.
+    slopes : (T, k) change of the values in a frame, for a curve with handles; None for straight lines.
     """
 
     bone: str
     property: str
     values: Array
+    frames: Array | None = None
+    slopes: Array | None = None
 
 
 def rotation_channel(bone: str, mode: str, local: Array) -> Channel:
@@ -76,3 +80,13 @@ def euler(local: Array, order: str) -> Array:
     angles = np.empty_like(path)
     angles[:, columns] = path
     return angles
+
+
+def quaternions(kind: str, mode: str, values: Array) -> Array:
+    """Rotations (T, 4) of a rotation channel's values (T, k); the inverse of `rotation_channel`."""
+    if kind == "rotation_quaternion":
+        return quat.normalize(values)
+    if kind == "rotation_axis_angle":
+        return quat.from_axis_angle(values[..., :1] * quat.normalize(values[..., 1:]))
+    columns = ["XYZ".index(letter) for letter in reversed(mode)]
+    return quat.from_euler(values[..., columns], mode[::-1])
