@@ -22,10 +22,15 @@ from . import (
     properties,
     root_panel,
     takes,
+    writing,
+    writing_panel,
 )
 from .session import remove_timer, session
 
-_MODULES = (preferences, takes, properties, operators, model_operators, batch, export, panels, root_panel)
+_MODULES = (
+    preferences, takes, writing, properties, operators, model_operators, batch, export, panels, writing_panel,
+    root_panel,
+)  # fmt: skip
 _CLASSES = tuple(cls for module in _MODULES for cls in module.CLASSES)
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import bpy
 
 from motion_engine import loop
 from motion_engine.motion import Motion
 
-from . import control_rig, keyframes, rig, roots
+from . import control_rig, keyframes, rig, roots, writing
 from .character.build import add_character
 from .retarget import solver
 from .retarget.options import DEFAULTS, RetargetOptions
@@ -29,12 +29,14 @@ class Place:
     scene : name of the scene whose frame rate counts.
     start : frame of the first key.
     options : how the motion is put on the armature.
+    writing : what the keys go into, and how many there are.
     """
 
     target: rig.Handle | None
     scene: str
     start: int
     options: RetargetOptions = DEFAULTS
+    writing: writing.Writing = field(default_factory=writing.Writing)
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Result:
 
 
 def write(place: Place, motions: Sequence[Motion], name: str, is_first: bool) -> Result:
-    """Make one Action a motion. The first one becomes the armature's own when ``is_first``.
+    """Write the motions where the place says. A first new Action becomes the armature's own when ``is_first``.
 
     Raises
     ------
@@ -60,41 +62,38 @@ def write(place: Place, motions: Sequence[Motion], name: str, is_first: bool) ->
         target = _target(place)
         mapping = rig.check(target)
         options = place.options
-        actions: list[bpy.types.Action] = []
-        before = roots.put_back(target, scene)
+        clips: list[writing.Clip] = []
+        # into an Action that plays on, the motion goes from where that is
+        before = roots.put_back(target, scene) if place.writing.destination == "NEW" else []
         try:
             rest = rig.read_rest(target, mapping, options)
             for index, motion in enumerate(motions):
                 motion = loop.cycle(motion.resample(rate), options.loop, options.in_place)
                 channels = solver.solve(rest, motion, options)
                 title = name if len(motions) == 1 else numbered(name, index + 1)
-                actions.append(
-                    keyframes.write_action(
-                        target, channels, title, place.start, motion.provenance, rest.switches
-                    )
-                )
-            if is_first:
-                keyframes.assign(target, actions[0])
+                clips.append(writing.Clip(channels, title, motion.provenance))
+            written = writing.write(target, clips, place.start, place.writing, rest.switches, is_first)
         except BaseException as error:
             roots.undo(before)
-            for action in actions:
-                bpy.data.actions.remove(action)
             if isinstance(error, ValueError | RuntimeError):
                 raise UserError(f"'{target.name}': {error} Nothing was changed.") from None
             raise
-        names = [action.name for action in actions]
-        frames = len(channels[0].values)
-        others = f" {len(actions) - 1} more under Takes." if len(actions) > 1 else ""
+        names = [action.name for action in written.actions]
+        others = f" {len(names) - 1} more under Takes." if len(names) > 1 else ""
         rig_name = target.name if mapping.family == "SMPL-X" else f"{target.name} ({mapping.family} rig)"
-        report = f"'{names[0]}' is on {rig_name}, frames {place.start} to {place.start + frames - 1}.{others}"
+        report = f"'{names[0]}' is on {rig_name}, frames {place.start} to {place.start + len(clips[0]) - 1}.{others}"
         unseen = control_rig.hidden(target, {channel.bone: None for channel in channels if channel.bone})
         if mapping.kind == "control" and unseen:
             more = f" and {len(unseen) - 3} more" if len(unseen) > 3 else ""
             report += f" Hidden, but keyed: {', '.join(unseen[:3])}{more}."
+        report = " ".join([report, *written.notes, *rest.notes])
         if target.data.pose_position == "REST":
             report += " It does not show yet: the armature is set to Rest Position."
-        report = " ".join([report, *rest.notes])
-        return Result(names, report, replace(place, target=rig.Handle.of(target)))
+        place = replace(place, target=rig.Handle.of(target))
+        if written.next is not None:
+            start, track = written.next
+            place = replace(place, start=start, writing=replace(place.writing, track=track))
+        return Result(names, report, place)
 
 
 def numbered(name: str, number: int) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
@@ -97,6 +98,7 @@ class MOTION_PROMPT_OT_batch(bpy.types.Operator):
                 raise UserError(f"'{name}' has no prompt that can be used. {text}",
                                 list(notes[0].fixes) if notes else [])  # fmt: skip
             place = place_for(context, new_character=False)
+            place = replace(place, writing=place.writing.for_batch())
         except UserError as error:
             return refuse(self, error.status())
         session.start(Task(items_of(settings, lines), place, "Motion Prompt: Batch", notes))

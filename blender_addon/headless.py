@@ -14,6 +14,7 @@ from .properties import request_body, retarget_options
 from .retarget.options import Controls
 from .session import Item, Task, pump, session
 from .status import UserError
+from .writing import Writing
 
 
 def generate(
@@ -65,7 +66,8 @@ def generate(
     if armature is not None:
         rig.check_keys(armature, rig.check(armature), options)
     handle = rig.Handle.of(armature) if armature is not None else None
-    place = apply.Place(handle, scene.name, scene.frame_current if start is None else start, options)
+    first = scene.frame_current if start is None else start
+    place = apply.Place(handle, scene.name, first, options, Writing.of(scene.motion_prompt.writing))
     body = request_body(
         scene.motion_prompt, prompt, duration=duration, seed=seed, count=count, sampler=sampler, steps=steps,
         guidance=guidance,

@@ -10,6 +10,7 @@ import bpy
 import numpy as np
 
 from . import compat, switches
+from .curve_keys import CurveKeys
 from .retarget.channels import Channel
 
 NAME_BYTES = 63
@@ -22,6 +23,13 @@ def action_name(text: str) -> str:
     return line.encode("utf-8")[:NAME_BYTES].decode("utf-8", errors="ignore").rstrip()
 
 
+def channel_path(channel: Channel) -> str:
+    """The data path of a channel, from the armature object."""
+    if not channel.bone:
+        return channel.property
+    return f'pose.bones["{bpy.utils.escape_identifier(channel.bone)}"].{channel.property}'
+
+
 def write_action(
     target: bpy.types.Object,
     channels: Sequence[Channel],
@@ -30,12 +38,12 @@ def write_action(
     provenance: dict[str, Any],
     once: dict[switches.Key, float] | None = None,
 ) -> bpy.types.Action:
-    """Make an Action with a linear key a frame; it is kept by a fake user and not assigned yet.
+    """Make an Action with the channels' keys; it is kept by a fake user and not assigned yet.
 
     Parameters
     ----------
     target : the armature it is for.
-    channels : one value a scene frame each.
+    channels : one value a scene frame each, which become linear keys, or reduced ones.
     name : text that names it.
     start : frame of the first key.
     provenance : how the motion was made; becomes custom properties.
@@ -44,22 +52,19 @@ def write_action(
     action = bpy.data.actions.new(action_name(name))
     action.use_fake_user = True
     writer = compat.CurveWriter(action, target)
-    frames = len(channels[0].values)
-    points = np.empty((frames, 2), dtype=np.float32)
-    points[:, 0] = start + np.arange(frames)
-    linear = np.full(frames, compat.LINEAR, dtype=np.int32)
     for channel in channels:
-        path = channel.property
-        if channel.bone:
-            path = f'pose.bones["{bpy.utils.escape_identifier(channel.bone)}"].{channel.property}'
-        for index, column in zip(
-            channel.columns or range(channel.values.shape[1]), channel.values.T, strict=True
-        ):
-            curve = writer.new(path, index, channel.bone or "Object Transforms")
-            points[:, 1] = column
-            curve.keyframe_points.add(frames)
+        at = np.arange(len(channel.values)) if channel.frames is None else channel.frames
+        for number, (index, column) in enumerate(zip(channel.indices, channel.values.T, strict=True)):
+            curve = writer.new(channel_path(channel), index, channel.bone or "Object Transforms")
+            if channel.slopes is not None:
+                CurveKeys.through(start + at.astype(float), column, channel.slopes[:, number]).write(curve)
+                continue
+            points = np.stack([start + at, column], axis=-1).astype(np.float32)
+            curve.keyframe_points.add(len(points))
             curve.keyframe_points.foreach_set("co", points.ravel())
-            curve.keyframe_points.foreach_set("interpolation", linear)
+            curve.keyframe_points.foreach_set(
+                "interpolation", np.full(len(points), compat.LINEAR, dtype=np.int32)
+            )
             curve.update()
     for key, value in (once or {}).items():
         curve = writer.new(switches.path(key), 0, key[0])
@@ -67,7 +72,7 @@ def write_action(
         curve.keyframe_points.foreach_set("co", np.array([start, value], dtype=np.float32))
         curve.keyframe_points.foreach_set("interpolation", np.array([compat.CONSTANT], dtype=np.int32))
         curve.update()
-    _describe(action, target, provenance)
+    describe(action, target, provenance)
     return action
 
 
@@ -85,7 +90,8 @@ def assign(target: bpy.types.Object, action: bpy.types.Action) -> None:
     compat.assign_action(target, action)
 
 
-def _describe(action: bpy.types.Action, target: bpy.types.Object, provenance: dict[str, Any]) -> None:
+def describe(action: bpy.types.Action, target: bpy.types.Object, provenance: dict[str, Any]) -> None:
+    """Keep in the Action whose take it is and how it was made."""
     action["motion_prompt"] = target.name
     for key, value in provenance.items():
         value = _storable(value)

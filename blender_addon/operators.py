@@ -14,6 +14,7 @@ from .preferences import log_path
 from .properties import MAX_SEED, request_body, retarget_options
 from .session import Item, Task, session
 from .status import Status, UserError
+from .writing import Writing
 
 
 def place_for(context: bpy.types.Context, new_character: bool) -> apply.Place:
@@ -29,7 +30,8 @@ def place_for(context: bpy.types.Context, new_character: bool) -> apply.Place:
     if target is not None:
         rig.check_keys(target, rig.check(target), options)
     handle = rig.Handle.of(target) if target is not None else None
-    return apply.Place(handle, context.scene.name, context.scene.frame_current, options)
+    writing = Writing.of(context.scene.motion_prompt.writing)
+    return apply.Place(handle, context.scene.name, context.scene.frame_current, options, writing)
 
 
 def refuse(operator: bpy.types.Operator, problem: Status) -> set[str]:

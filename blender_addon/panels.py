@@ -16,13 +16,13 @@ from .status import Status
 _ICONS = {"INFO": "INFO", "DONE": "CHECKMARK", "ERROR": "ERROR"}
 
 
-class _MotionPanel:
+class MotionPanel:
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_category = "Motion"
 
 
-class MOTION_PROMPT_PT_main(_MotionPanel, bpy.types.Panel):
+class MOTION_PROMPT_PT_main(MotionPanel, bpy.types.Panel):
     bl_label = "Motion Prompt"
     bl_idname = "MOTION_PROMPT_PT_main"
 
@@ -86,7 +86,7 @@ def _draw_status(layout: bpy.types.UILayout, context: bpy.types.Context, status:
             setattr(button, name, value)
 
 
-class MOTION_PROMPT_PT_advanced(_MotionPanel, bpy.types.Panel):
+class MOTION_PROMPT_PT_advanced(MotionPanel, bpy.types.Panel):
     bl_label = "Advanced"
     bl_parent_id = "MOTION_PROMPT_PT_main"
     bl_options = {"DEFAULT_CLOSED"}
@@ -112,7 +112,7 @@ class MOTION_PROMPT_PT_advanced(_MotionPanel, bpy.types.Panel):
             layout.label(text=f"Engine {session.health['version']} on {session.health['device']}")
 
 
-class MOTION_PROMPT_PT_takes(_MotionPanel, bpy.types.Panel):
+class MOTION_PROMPT_PT_takes(MotionPanel, bpy.types.Panel):
     bl_label = "Takes"
     bl_parent_id = "MOTION_PROMPT_PT_main"
 
@@ -128,7 +128,7 @@ class MOTION_PROMPT_PT_takes(_MotionPanel, bpy.types.Panel):
         self.layout.operator("motion_prompt.export", text="Export...", icon="EXPORT")
 
 
-class MOTION_PROMPT_PT_batch(_MotionPanel, bpy.types.Panel):
+class MOTION_PROMPT_PT_batch(MotionPanel, bpy.types.Panel):
     bl_label = "Batch"
     bl_parent_id = "MOTION_PROMPT_PT_main"
     bl_options = {"DEFAULT_CLOSED"}

@@ -21,6 +21,7 @@ from . import models, takes
 from .preferences import preferences
 from .retarget.options import RetargetOptions
 from .session import session
+from .writing import MotionPromptWriting
 
 MAX_SEED = 2**31 - 1
 
@@ -129,6 +130,7 @@ class MotionPromptSettings(bpy.types.PropertyGroup):
     bundle: EnumProperty(
         name="Model", description="The model that makes the motion", items=_bundle_items, options=set()
     )
+    writing: PointerProperty(type=MotionPromptWriting)
     batch_text: PointerProperty(
         name="Text", description="A Text of this file with one prompt a line", type=bpy.types.Text
     )

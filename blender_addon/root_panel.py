@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import bpy
 
-from .panels import _MotionPanel
+from .panels import MotionPanel
 
 
-class MOTION_PROMPT_PT_root(_MotionPanel, bpy.types.Panel):
+class MOTION_PROMPT_PT_root(MotionPanel, bpy.types.Panel):
     bl_label = "Root and Loop"
     bl_parent_id = "MOTION_PROMPT_PT_main"
     bl_options = {"DEFAULT_CLOSED"}

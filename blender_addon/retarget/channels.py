@@ -23,12 +23,21 @@ class Channel:
     property : ``location``, ``rotation_quaternion``, ``rotation_axis_angle`` or ``rotation_euler``.
     values : (T, k) one column an F-curve.
     columns : index of the property's component that each column is for; all of them in order when None.
+    frames : (T,) scene frames after the first one, or None for one value a frame.
+    slopes : (T, k) change of the values in a frame, for a curve with handles; None for straight lines.
     """
 
     bone: str
     property: str
     values: Array
     columns: tuple[int, ...] | None = None
+    frames: Array | None = None
+    slopes: Array | None = None
+
+    @property
+    def indices(self) -> tuple[int, ...]:
+        """Component of the property that each column is for."""
+        return self.columns if self.columns is not None else tuple(range(self.values.shape[1]))
 
 
 def rotation_channel(bone: str, mode: str, local: Array) -> Channel:
@@ -106,14 +115,14 @@ def euler(local: Array, order: str) -> Array:
 
 
 def local_rotation(mode: str, values: Array) -> Array:
-    """Rotations (T, 4) from the values (T, 3 or 4) of a rotation channel; inverse of `rotation_channel`."""
+    """Rotations (..., 4) from the values (..., 3 or 4) of a rotation channel; inverse of `rotation_channel`."""
     if mode == "QUATERNION":
         length = np.linalg.norm(values, axis=-1, keepdims=True)
         return np.where(length > 0, values / np.where(length > 0, length, 1.0), quat.IDENTITY)
     if mode == "AXIS_ANGLE":
-        return quat.from_axis_angle(quat.normalize(values[:, 1:]) * values[:, :1])
+        return quat.from_axis_angle(quat.normalize(values[..., 1:]) * values[..., :1])
     columns = ["XYZ".index(letter) for letter in reversed(mode)]
-    return quat.from_euler(values[:, columns], mode[::-1])
+    return quat.from_euler(values[..., columns], mode[::-1])
 
 
 CHANNEL_OF_MODE = {"QUATERNION": "rotation_quaternion", "AXIS_ANGLE": "rotation_axis_angle"}
