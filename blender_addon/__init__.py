@@ -20,6 +20,9 @@ from . import (
     panels,
     preferences,
     properties,
+    rig_map_operators,
+    rig_map_panel,
+    rig_map_table,
     root_panel,
     takes,
     writing,
@@ -28,8 +31,8 @@ from . import (
 from .session import remove_timer, session
 
 _MODULES = (
-    preferences, takes, writing, properties, operators, model_operators, batch, export, panels, writing_panel,
-    root_panel,
+    preferences, takes, writing, rig_map_table, properties, operators, model_operators, rig_map_operators, batch,
+    export, panels, writing_panel, root_panel, rig_map_panel,
 )  # fmt: skip
 _CLASSES = tuple(cls for module in _MODULES for cls in module.CLASSES)
 
@@ -38,6 +41,7 @@ def register() -> None:
     for cls in _CLASSES:
         bpy.utils.register_class(cls)
     properties.register()
+    rig_map_table.register()
     handlers.register()
     export.register()
     session.on_change[:] = [panels.redraw]
@@ -52,6 +56,7 @@ def unregister() -> None:
     session.on_change.clear()
     export.unregister()
     handlers.unregister()
+    rig_map_table.unregister()
     properties.unregister()
     for cls in reversed(_CLASSES):
         bpy.utils.unregister_class(cls)

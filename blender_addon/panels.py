@@ -71,15 +71,24 @@ def _draw_target(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
         row.prop(context.scene.motion_prompt, "controls", expand=True)
 
 
+def draw_lines(
+    layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str, alert: bool = False
+) -> None:
+    """A text over as many lines as the sidebar's width asks for."""
+    column = layout.column(align=True)
+    column.alert = alert
+    width = context.region.width / context.preferences.system.ui_scale if context.region else 260
+    for index, line in enumerate(textwrap.wrap(text, max(20, int((width - 60) / 6.4)))):
+        column.label(text=line, icon=icon if index == 0 else "BLANK1")
+
+
 def _draw_status(layout: bpy.types.UILayout, context: bpy.types.Context, status: Status) -> None:
     if not status.text:
         return
     box = layout.box()
     column = box.column(align=True)
     column.alert = status.kind == "ERROR"
-    width = context.region.width / context.preferences.system.ui_scale if context.region else 260
-    for index, line in enumerate(textwrap.wrap(status.text, max(20, int((width - 60) / 6.4)))):
-        column.label(text=line, icon=_ICONS[status.kind] if index == 0 else "BLANK1")
+    draw_lines(column, context, status.text, _ICONS[status.kind])
     for fix in status.fixes:
         button: Any = box.operator(fix.operator, text=fix.label, icon=fix.icon)
         for name, value in fix.properties.items():

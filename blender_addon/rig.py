@@ -14,9 +14,10 @@ from mathutils import Matrix
 from motion_engine import quaternion as quat
 from motion_engine import skeleton
 
-from . import control_rig, obstacles, probe, rig_maps, roots, switches
+from . import control_rig, obstacles, probe, rig_map_table, rig_maps, roots, switches
 from .retarget.options import DEFAULTS, RetargetOptions
 from .retarget.rest import RestRig, Root
+from .rig_maps.document import MapError
 from .status import Fix, UserError
 
 _TWIST = re.compile(r"(?i)twist|roll")
@@ -93,24 +94,46 @@ def check(target: bpy.types.Object) -> rig_maps.Mapping:
     try:
         return bone_map(target)
     except rig_maps.RigError as error:
-        raise UserError(f"'{target.name}': {error} Nothing was changed.", [choose]) from None
+        fixes = [choose]
+        if error.recognition is not None and rig_map_table.is_usable(target.data, error.recognition.mapping):
+            fixes.insert(0, Fix("Use the Best Guess", "motion_prompt.map_detect", {}, "QUESTION"))
+        raise UserError(
+            f"'{target.name}': {error} Nothing was changed. Under Rig Map you can say which bone is which.",
+            fixes,
+        ) from None
 
 
 def bone_map(target: bpy.types.Object) -> rig_maps.Mapping:
-    """Which bone of an armature is which joint; found once for the same names, parents and rest positions.
+    """Which bone of an armature is which joint: what the user has corrected, else what is recognised.
 
     Raises
     ------
     RigError
-        If no map fits for sure.
+        If no map fits for sure, or the user's names bones that are not there.
     """
+    try:
+        by_hand = rig_map_table.corrected(target.data)
+    except MapError as error:
+        raise rig_maps.RigError(str(error)) from None
+    if by_hand is not None:
+        return by_hand
+    found = recognition(target)
+    if found.mapping is None or not found.sure:
+        raise rig_maps.RigError(found.sentence, found)
+    return found.mapping
+
+
+def recognition(target: bpy.types.Object) -> rig_maps.Recognition:
+    """What an armature is thought to be; found once for the same names, parents and rest positions."""
     bones = target.data.bones
     # in the armature's own space, where an object that is turned or mirrored makes no difference
     ends = np.empty((2, 3 * len(bones)), dtype=np.float32)
     bones.foreach_get("head_local", ends[0])
     bones.foreach_get("tail_local", ends[1])
     names = tuple(bone.name for bone in bones)
-    return _map(names, tuple(bone.parent.name if bone.parent else None for bone in bones), ends.tobytes())
+    return _recognised(
+        names, tuple(bone.parent.name if bone.parent else None for bone in bones), ends.tobytes()
+    )
 
 
 def offers_ik(target: bpy.types.Object) -> bool:
@@ -122,9 +145,9 @@ def offers_ik(target: bpy.types.Object) -> bool:
 
 
 @lru_cache(maxsize=16)
-def _map(names: tuple[str, ...], parents: tuple[str | None, ...], ends: bytes) -> rig_maps.Mapping:
+def _recognised(names: tuple[str, ...], parents: tuple[str | None, ...], ends: bytes) -> rig_maps.Recognition:
     rest = np.frombuffer(ends, dtype=np.float32).reshape(2, -1, 3).swapaxes(0, 1).astype(float)
-    return rig_maps.map_bones(dict(zip(names, parents, strict=True)), dict(zip(names, rest, strict=True)))
+    return rig_maps.recognize(dict(zip(names, parents, strict=True)), dict(zip(names, rest, strict=True)))
 
 
 def check_keys(target: bpy.types.Object, mapping: rig_maps.Mapping, options: RetargetOptions) -> None:
