@@ -92,9 +92,9 @@ class Score:
 def put(target: bpy.types.Object, motion: Motion, name: str = "clip") -> float:
     """Read the rig, solve, write keys, assign: milliseconds."""
     began = time.perf_counter()
-    mapping = rig.check(target)
-    channels = solver.solve(rig.read_rest(target, mapping), motion)
-    action = keyframes.write_action(target, channels, name, 1, motion.provenance, rig.switch_values(mapping))
+    rest = rig.read_rest(target, rig.check(target))
+    channels = solver.solve(rest, motion)
+    action = keyframes.write_action(target, channels, name, 1, motion.provenance, rest.switches)
     keyframes.assign(target, action)
     return (time.perf_counter() - began) * 1e3
 
