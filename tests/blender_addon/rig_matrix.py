@@ -34,7 +34,8 @@ SECONDS, FPS, LONG = 4.0, 24.0, 300
 PAGE = ROOT / "docs" / "rigs.md"
 BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
 HEAD = (
-    "| rig | joints, mean / max | limbs, mean / max | feet on the floor | soles in the floor | slide | 300 frames |\n"
+    "| rig | joints, mean / max | limbs, mean / max | feet off the floor, mean / max | soles in the floor | slide "
+    "| 300 frames |\n"
     "|---|---|---|---|---|---|---|"
 )
 
@@ -151,7 +152,7 @@ def row(line: Line) -> str:
         return f"| {line.title} | refused: {line.note} | | | | | |"
     joints = f"{score.joints.mean():.2f} / {score.joints.max():.1f} mm" if len(score.joints) else "–"
     limbs = f"{score.angles.mean():.1f} / {score.angles.max():.1f}°"
-    floor = f"{np.abs(score.floor).max():.2f} mm"
+    floor = f"{np.abs(score.floor).mean():.2f} / {np.abs(score.floor).max():.1f} mm"
     slide = f"{score.slide.mean() / score.source_slide.mean():.2f}"
     spent = f"{line.milliseconds:.0f} ms" if line.milliseconds is not None else ""
     return f"| {line.title} | {joints} | {limbs} | {floor} | {score.depth:.1f} mm | {slide} | {spent} |"

@@ -64,7 +64,7 @@ class Score:
     ----------
     joints : distances in millimetres of the joints from the source's, all frames; empty on other proportions.
     angles : degrees between the limbs and the source's, all frames.
-    floor : millimetres by which standing feet are higher or lower than the source's.
+    floor : millimetres by which standing feet are above or below the floor, beyond what the source's are above it.
     depth : millimetres of the deepest point of a sole below the floor, beyond the source's own.
     slide, source_slide : metres a second at which standing feet move along the floor, in the source's size.
     """
@@ -179,7 +179,8 @@ def measure(figure: Figure, motion: Motion) -> Score:
             got[:, ankle, 2] - figure.heads[ankle, 2], balls[:, side, 2] - figure.balls[side, 2]
         )
         stands = lift < STANDS
-        floor.append((mine - scale * lift)[stands] * 1e3)
+        # a source that sinks in is put on the floor, not followed
+        floor.append((mine - scale * np.maximum(lift, 0.0))[stands] * 1e3)
         still = stands[1:] & stands[:-1]
         steps = [np.diff(path[:, ankle, :2], axis=0) for path in (got, source)]
         speeds = [np.linalg.norm(step, axis=-1)[still] * motion.fps for step in steps]

@@ -29,6 +29,9 @@ _ARM = {"shoulder", "elbow", "wrist", "collar"}
 _LEG = {"hip", "knee", "ankle", "foot"}
 
 
+T_POSE = RestPose()
+
+
 @dataclass(frozen=True)
 class Style:
     """What a family's armature looks like.
@@ -45,7 +48,7 @@ class Style:
 
     table: str
     axes: str
-    rest: RestPose = RestPose()
+    rest: RestPose = T_POSE
     space: Matrix = METRES
     connected: bool = False
 

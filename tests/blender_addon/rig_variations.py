@@ -11,7 +11,7 @@ from addon_rig_tables import Rig
 from mathutils import Matrix
 from rig_bodies import CHILD, GIANT, SAME, Body, Proportions, RestPose, posed, proportioned, reference
 from rig_measure import Figure
-from rig_styles import Style, make_armature
+from rig_styles import METRES, Style, make_armature
 
 from motion_engine import skeleton
 
@@ -40,7 +40,7 @@ class Variation:
     rest: RestPose | None = None
     shape: Proportions = SAME
     space: Matrix | None = None
-    world: Matrix = Matrix()
+    world: Matrix = METRES
     stretch: tuple[float, float, float] = (1.0, 1.0, 1.0)
     rolls: bool = False
     modes: bool = False
@@ -119,4 +119,3 @@ def rigify_human() -> Figure:
     soles[..., 2] = 0.0
     rest = np.array([heads[joint] for joint in skeleton.JOINT_NAMES])
     return Figure(target, deform, rest, soles, balls, Matrix(), False)
-
