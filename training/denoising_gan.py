@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What training a denoising diffusion GAN needs beside its networks (Xiao et al. 2022): diffusion and losses, in torch."""
+"""What training a denoising diffusion GAN (Xiao et al. 2022) needs beside its networks: diffusion and losses."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Diffusion(nn.Module):
         return values[index].reshape(-1, *[1] * (like.ndim - 1))
 
     def pair(self, clean: Tensor, time: Tensor, noise: Tensor, later_noise: Tensor) -> tuple[Tensor, Tensor]:
-        """x(t) and x(t + 1) of clean data (B, ...) at ``time`` (B,), the second one step of diffusion from the first."""
+        """x(t) of clean data (B, ...) at ``time`` (B,), and x(t + 1), one step of diffusion further."""
         earlier = self._row("signal", time, clean) * clean + self._row("sigma", time, clean) * noise
         later = (
             self._row("kept", time + 1, clean) * earlier + self._row("added", time + 1, clean) * later_noise

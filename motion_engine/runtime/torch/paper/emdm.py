@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Generator of EMDM (Zhou et al. 2024, section 3): a transformer over frames that draws clean motion from noisy motion.
+"""Generator of EMDM (Zhou et al. 2024, section 3): a transformer that draws clean frames from noisy ones.
 
 The encoder of MDM (Tevet et al. 2023) with one token more: a random vector z, so that one noisy motion has many
 clean ones. Parameter names are those of the official files. There is no mask: clips have always the same number of
@@ -45,7 +45,7 @@ class GeneratorSizes:
     @classmethod
     def of(cls, weights: Mapping[str, Tensor], heads: int | None = None) -> GeneratorSizes:
         """Read from the tensors of a generator; heads are the official ones where they are not given."""
-        features, width = weights["output_process.poseFinal.weight"].shape
+        features = weights["output_process.poseFinal.weight"].shape[0]
         text, actions = weights.get("embed_text.weight"), weights.get("embed_action.action_embedding")
         return cls(
             features=features,
