@@ -53,7 +53,10 @@ class Engine:
             providers = providers_for(device)
 
             def network(name: str) -> Any:
-                return OnnxNetwork(bundle.path / f"{name}.onnx", providers, threads)
+                loaded = OnnxNetwork(bundle.path / f"{name}.onnx", providers, threads)
+                if name == "emdm":
+                    loaded.require("z")  # a denoiser of another sampler would run too, and make noise
+                return loaded
 
         elif backend == "torch":
             from motion_engine.runtime.torch.backend import TorchNetwork, device_for

@@ -104,7 +104,7 @@ def warm_start(generator: Generator, config: Config, folder: Path, name: str) ->
         first = student.time[0]
         assert student.guidance is not None and isinstance(first, nn.Linear)
         w = torch.tensor([config.presets["motionlcm"]["guidance"] - 1.0])
-        first.bias += first.weight @ student.guidance(guidance_embedding(w))[0]
+        first.bias.add_(first.weight @ student.guidance(guidance_embedding(w))[0])
         weights = student.state_dict()
         del weights["guidance.weight"]
     missing, unexpected = generator.load_state_dict(weights, strict=False)

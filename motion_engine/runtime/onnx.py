@@ -100,6 +100,11 @@ class OnnxNetwork:
         except InvalidArgument as error:
             raise self._other(str(error)) from error
 
+    def require(self, name: str) -> None:
+        """Refuse a network that does not read the input ``name``; EngineError as for a call."""
+        if name not in self.inputs:
+            raise self._other(f"it does not read {name}")
+
     def _other(self, reason: str) -> EngineError:
         return EngineError(
             "broken_network",
