@@ -18,7 +18,9 @@ from torch.nn import functional as F
 
 from motion_engine.runtime.torch.paper.skip_transformer import EncoderLayer, StackSizes
 
-MAX_POSITIONS = 5000
+MAX_POSITIONS = 512
+"""Rows of the table; the official files store ten times as many of the same formula."""
+
 HEAD_WIDTH = 32
 """Of the official networks (1024 numbers, 32 heads): heads leave no trace in a file."""
 
@@ -64,7 +66,7 @@ def stack_sizes(weights: Mapping[str, Tensor], heads: int | None = None) -> Stac
 
 
 def sinusoid_table(width: int) -> Tensor:
-    """(5000, width): sines in even columns, cosines in odd ones (Vaswani et al. 2017)."""
+    """(512, width): sines in even columns, cosines in odd ones (Vaswani et al. 2017)."""
     angle = torch.arange(MAX_POSITIONS)[:, None] * torch.exp(
         torch.arange(0, width, 2) * (-math.log(10000.0) / width)
     )
