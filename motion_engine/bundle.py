@@ -29,6 +29,12 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "name": str, "version": str, "licence": str, "attribution": list, "tasks": list, "fps": (int, float),
     "min_frames": int, "max_frames": int, "text_encoder": str, "samplers": dict, "files": dict,
 }  # fmt: skip
+_PRESETS: dict[str, tuple[str, ...]] = {
+    "motionlcm": ("steps", "guidance", "grid"),
+    "mld": ("steps", "guidance"),
+    "emdm": ("steps", "guidance", "levels", "noise_width"),
+}
+"""What the engine reads of a sampler's preset."""
 
 
 @dataclass(frozen=True)
@@ -230,6 +236,13 @@ def load(path: str | Path) -> Bundle:
             f"The manifest of {path.name} has no usable {', '.join(wrong) or 'samplers'}.",
             REINSTALL,
         )
+    for sampler, preset in manifest["samplers"].items():
+        if absent := [key for key in _PRESETS.get(sampler, ()) if key not in preset]:
+            raise EngineError(
+                "broken_bundle",
+                f"The preset of the sampler {sampler} of {path.name} lacks {', '.join(absent)}.",
+                REINSTALL,
+            )
     for name, expected in manifest["files"].items():
         file = path / name
         if Path(name).name != name or not file.is_file():

@@ -27,7 +27,7 @@ from motion_engine.request import MAX_PROMPT as MAX_PROMPT
 from motion_engine.request import GenerateRequest as GenerateRequest
 from motion_engine.request import Plan as Plan
 from motion_engine.request import make_plan as make_plan
-from motion_engine.samplers import mld, motionlcm
+from motion_engine.samplers import emdm, mld, motionlcm
 from motion_engine.text_encoder import text_encoder_for
 from motion_engine.timeline import generate_timeline
 
@@ -53,7 +53,10 @@ class Engine:
             providers = providers_for(device)
 
             def network(name: str) -> Any:
-                return OnnxNetwork(bundle.path / f"{name}.onnx", providers, threads)
+                loaded = OnnxNetwork(bundle.path / f"{name}.onnx", providers, threads)
+                if name == "emdm":
+                    loaded.require("z")  # a denoiser of another sampler would run too, and make noise
+                return loaded
 
         elif backend == "torch":
             from motion_engine.runtime.torch.backend import TorchNetwork, device_for
@@ -142,7 +145,7 @@ class Engine:
 
         check()
         text, _ = self._text_encoder.encode(plan.prompt)
-        empty = self._text_encoder.encode("")[0] if plan.sampler == "mld" and plan.guidance != 1.0 else text
+        empty = self._no_prompt(plan, text)
         motions = []
         for done, seeds in enumerate(chunks):
 
@@ -174,6 +177,14 @@ class Engine:
                 motions.append(motion)
         return motions
 
+    def _no_prompt(self, plan: Plan, text: Array) -> Array:
+        """What the network reads in place of the prompt where a sampler makes a second pass for guidance."""
+        if plan.sampler == "motionlcm" or plan.guidance == 1.0:
+            return text
+        if self.bundle.samplers[plan.sampler].get("no_prompt") == "zeros":
+            return np.zeros_like(text)
+        return self._text_encoder.encode("")[0]
+
     def _denoiser(self, sampler: str) -> Any:
         if sampler not in self._denoisers:
             self._denoisers[sampler] = self._load_network(sampler)
@@ -202,19 +213,17 @@ class Engine:
             for with_prompt, t in ((True, text), (False, empty))
         }
 
-        def call(latents: Array, time: int, tokens: Array, w: float = 0.0) -> Array:
-            ones = np.ones(len(seeds), dtype=np.float32)
-            return denoiser(
-                {
-                    "latents": latents.astype(np.float32),
-                    "time": ones * time,
-                    "text": tokens,
-                    "guidance": ones * np.float32(w),
-                }
-            )[0]
+        def call(latents: Array, time: int, tokens: Array, **more: Array) -> Array:
+            times = np.full(len(seeds), time, dtype=np.float32)
+            return denoiser({"latents": latents.astype(np.float32), "time": times, "text": tokens, **more})[0]
+
+        def weight(w: float) -> Array:
+            return np.full(len(seeds), w, dtype=np.float32)
 
         if plan.sampler == "motionlcm":
-            network: motionlcm.Network = lambda z, t, w: call(z, t, words[True], w)  # noqa: E731
+            network: motionlcm.Network = lambda z, t, w: call(  # noqa: E731
+                z, t, words[True], guidance=weight(w)
+            )
 
             def correct(clean: Array, hints: Array, time: int) -> Array:
                 given = {"latents": clean.astype(np.float32), "hints": hints, "text": words[True]}
@@ -231,8 +240,19 @@ class Engine:
                 network,
                 noise(), noise, plan.times, plan.guidance, manifest["prediction"], progress,
             )  # fmt: skip
+        if plan.sampler == "emdm":
+            preset = self.bundle.samplers["emdm"]
+
+            def random_vectors() -> Array:
+                width = preset["noise_width"]
+                return np.stack([stream.standard_normal(width, dtype=np.float32) for stream in streams])
+
+            return emdm.sample(
+                lambda x, t, with_prompt, z: call(x, t, words[with_prompt], z=z),
+                noise(), random_vectors, noise, plan.times, preset["levels"], plan.guidance, progress,
+            )  # fmt: skip
         return mld.sample(
-            lambda z, t, with_prompt: call(z, t, words[with_prompt]),
+            lambda z, t, with_prompt: call(z, t, words[with_prompt], guidance=weight(0.0)),
             noise(), plan.times, plan.guidance, manifest["prediction"], progress,
         )  # fmt: skip
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib.util
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +14,21 @@ from numpy.typing import NDArray
 from motion_engine import features
 from motion_engine.errors import EngineError
 
+if TYPE_CHECKING:
+    from motion_engine.runtime.torch.paper.bundle import PaperBundle
+
 Array = NDArray[np.floating]
 
 LICENCE = "non-commercial scientific research"
-TITLES = {"mld": "MLD", "motionlcm": "MotionLCM", "motionlcm-control": "MotionLCM with control"}
+TITLES = {
+    "emdm": "EMDM",
+    "mld": "MLD",
+    "motionlcm": "MotionLCM",
+    "motionlcm-control": "MotionLCM with control",
+}
 ATTRIBUTION = {
+    "emdm": "EMDM: Efficient Motion Diffusion Model for Fast and High-Quality Motion Generation, Zhou et al., "
+    "ECCV 2024. Weights by the authors; parts of the method's code are NVIDIA's, for non-commercial use only.",
     "mld": "Executing your Commands via Motion Diffusion in Latent Space (MLD), Chen et al., CVPR 2023. "
     "Weights by the authors of MotionLCM, for non-commercial scientific research only.",
     "motionlcm": "MotionLCM: Real-time Controllable Motion Generation via Latent Consistency Model, Dai et al., "
@@ -45,8 +56,16 @@ def import_checkpoint(
     name: str,
     stats: Path | None,
     text_encoder: Path | None = None,
+    levels: int = 10,
 ) -> None:
     """Write the bundle ``out``; everything that can be refused is checked before anything is written.
+
+    Parameters
+    ----------
+    version : ``v1`` or ``v2``; empty for ``emdm``.
+    stats : folder of ``Mean.npy`` and ``Std.npy``.
+    text_encoder : its folder; for ``emdm``, whose files hold the weights, the folder or file of the tokenizer.
+    levels : noise levels that a generator of ``emdm`` was trained with, which its file does not tell.
 
     Raises
     ------
@@ -68,10 +87,13 @@ def import_checkpoint(
         )
     from motion_engine.runtime.torch.paper import bundle, checkpoint, text_folder
 
+    if kind == "emdm":
+        bundle.write_bundle(out, _emdm_bundle(file, name, stats, text_encoder, levels))
+        return
     found = checkpoint.read(file, kind, version)  # type: ignore[arg-type]
     vae, denoiser = found.vae, found.denoiser
     mean, std = read_stats(stats, vae.sizes.features)
-    usual: text_folder.Kind = "clip" if (kind, version) == ("mld", "v1") else "t5"
+    usual: Literal["t5", "clip"] = "clip" if (kind, version) == ("mld", "v1") else "t5"
     text = text_folder.read(text_folder.find(usual, text_encoder))
     expected = denoiser.text_width
     if text.width != expected:
@@ -102,6 +124,53 @@ def import_checkpoint(
             std,
             extra={"imported": {"kind": kind, "version": version, "file": file.name}},
         ),
+    )
+
+
+def _emdm_bundle(
+    file: Path, name: str, stats: Path | None, tokenizer: Path | None, levels: int
+) -> PaperBundle:
+    from motion_engine.runtime.torch.paper import bundle, emdm_checkpoint, text_folder
+
+    if levels < 1:
+        raise EngineError("bad_levels", f"A generator has no {levels} noise levels.", "10 is usual.")
+    generator, clip = emdm_checkpoint.read(file)
+    sizes = generator.sizes
+    if sizes.features != features.N_FEATURES:
+        raise EngineError(
+            "other_checkpoint",
+            f"{file.name} makes {sizes.features} numbers a frame; "
+            f"the engine knows the {features.N_FEATURES} of HumanML3D.",
+            "Use the authors' file that was trained on HumanML3D.",
+        )
+    if clip.projection.out_features != sizes.text_width:
+        raise EngineError(
+            "broken_checkpoint",
+            f"The CLIP in {file.name} gives {clip.projection.out_features} numbers a sentence; "
+            f"its generator reads {sizes.text_width}.",
+            "Download the file again from the authors' page.",
+        )
+    mean, std = read_stats(stats, sizes.features)
+    words = text_folder.find_tokenizer(tokenizer)
+    preset = bundle.PRESETS["emdm", ""] | {
+        "steps": levels, "levels": levels, "noise_width": sizes.noise_width,
+    }  # fmt: skip
+    return bundle.PaperBundle(
+        {
+            "name": name,
+            "title": TITLES["emdm"],
+            "version": "1",
+            "description": "Imported from the authors' checkpoint, trained on HumanML3D.",
+            "licence": LICENCE,
+            "attribution": [ATTRIBUTION["emdm"], DATA],
+        },
+        None,
+        {"emdm": generator},
+        {"emdm": preset},
+        text_folder.TextNetwork("clip-b32", clip, sizes.text_width, words, text_folder.EMDM_TOKENS),
+        mean,
+        std,
+        extra={"imported": {"kind": "emdm", "file": file.name}},
     )
 
 

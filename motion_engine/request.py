@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from motion_engine.bundle import Bundle
 from motion_engine.control import Controls, Targets
 from motion_engine.errors import EngineError
-from motion_engine.samplers import mld, motionlcm
+from motion_engine.samplers import emdm, mld, motionlcm
 
 MAX_PROMPT = 500
 """Characters: what the text encoder reads, with room to spare."""
@@ -115,11 +116,7 @@ def make_plan(bundle: Bundle, request: GenerateRequest) -> Plan:
             f"Choose 1 to {MAX_GUIDANCE:g}; {usual:g} is usual.",
         )
     try:
-        times = (
-            motionlcm.time_steps(steps, preset["grid"], preset.get("time_lists"))
-            if sampler == "motionlcm"
-            else mld.time_steps(steps)
-        )
+        times = _times(sampler, preset, steps)
     except ValueError as error:
         raise EngineError("bad_steps", str(error), f"{preset['steps']} is usual.") from error
     frames = min(max(round(request.duration * bundle.fps), bundle.min_frames), bundle.max_frames)
@@ -138,6 +135,20 @@ def make_plan(bundle: Bundle, request: GenerateRequest) -> Plan:
         floor=request.floor,
         targets=targets,
         refine=request.controls is None or request.controls.refine,
+    )
+
+
+def _times(sampler: str, preset: dict[str, Any], steps: int) -> list[int]:
+    if sampler == "motionlcm":
+        return motionlcm.time_steps(steps, preset["grid"], preset.get("time_lists"))
+    if sampler == "emdm":
+        return emdm.time_steps(steps, preset["levels"])
+    if sampler == "mld":
+        return mld.time_steps(steps)
+    raise EngineError(
+        "unknown_sampler",
+        f"This engine does not know the sampler {sampler!r} of the bundle.",
+        "Update Motion Prompt, or choose another sampler.",
     )
 
 

@@ -19,6 +19,7 @@ from motion_engine.runtime.torch.paper.control import (
     TrajectorySizes,
 )
 from motion_engine.runtime.torch.paper.denoiser import Denoiser, DenoiserSizes
+from motion_engine.runtime.torch.paper.emdm import Generator, GeneratorSizes
 from motion_engine.runtime.torch.paper.skip_transformer import StackSizes
 from motion_engine.runtime.torch.paper.vae import MotionVAE, VAESizes
 
@@ -48,6 +49,46 @@ def write_checkpoint(path: Path, kind: str, version: str, **changes) -> Path:
     """Save as the authors do; a change to None leaves the key out."""
     state = official_state(kind, version) | changes
     torch.save({"state_dict": {key: value for key, value in state.items() if value is not None}}, path)
+    return path
+
+
+def emdm_state() -> dict[str, torch.Tensor]:
+    """The ``netG_dict`` of an EMDM, the CLIP of OpenAI's names and precisions inside."""
+    torch.manual_seed(0)
+    width = 64
+    sizes = GeneratorSizes(263, TEXT_WIDTH, 0, 16, StackSizes(width, 2, 48, 2))
+    state = dict(Generator(sizes).state_dict())
+    for name in ("sequence_pos_encoder.pe", "embed_timestep.sequence_pos_encoder.pe"):
+        state[name] = torch.zeros(5000, 1, width)
+    return state | {f"clip_model.{key}": value for key, value in openai_clip().items()}
+
+
+def openai_clip(hidden: int = 16) -> dict[str, torch.Tensor]:
+    """A CLIP of one text layer, with a picture side that nobody reads."""
+    torch.manual_seed(2)
+    block = "transformer.resblocks.0"
+    shapes: dict[str, tuple[int, ...]] = {
+        "positional_embedding": (77, hidden), "token_embedding.weight": (len(WORDS), hidden),
+        "ln_final.weight": (hidden,), "ln_final.bias": (hidden,), "logit_scale": (),
+        f"{block}.ln_1.weight": (hidden,), f"{block}.ln_1.bias": (hidden,),
+        f"{block}.ln_2.weight": (hidden,), f"{block}.ln_2.bias": (hidden,),
+    }  # fmt: skip
+    half: dict[str, tuple[int, ...]] = {
+        "text_projection": (hidden, TEXT_WIDTH), "visual.conv1.weight": (4, 3, 2, 2),
+        f"{block}.attn.in_proj_weight": (3 * hidden, hidden), f"{block}.attn.in_proj_bias": (3 * hidden,),
+        f"{block}.attn.out_proj.weight": (hidden, hidden), f"{block}.attn.out_proj.bias": (hidden,),
+        f"{block}.mlp.c_fc.weight": (4 * hidden, hidden), f"{block}.mlp.c_fc.bias": (4 * hidden,),
+        f"{block}.mlp.c_proj.weight": (hidden, 4 * hidden), f"{block}.mlp.c_proj.bias": (hidden,),
+    }  # fmt: skip
+    state = {key: 0.4 * torch.randn(shape) for key, shape in shapes.items()}
+    return state | {key: (0.4 * torch.randn(shape)).half() for key, shape in half.items()}
+
+
+def write_emdm_checkpoint(path: Path, **changes) -> Path:
+    """Save as the authors do; a change to None leaves the key out."""
+    state = emdm_state() | changes
+    weights = {key: value for key, value in state.items() if value is not None}
+    torch.save({"epoch": 2260, "netG_dict": weights, "global_step": 3}, path)
     return path
 
 

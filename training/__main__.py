@@ -107,6 +107,13 @@ def _samples(arguments: argparse.Namespace) -> None:
     print(arguments.out)
 
 
+def _curves(arguments: argparse.Namespace) -> None:
+    from training.curves import draw_curves
+
+    draw_curves(arguments.log, arguments.out)
+    print(arguments.out)
+
+
 def _control_scores(arguments: argparse.Namespace) -> None:
     from motion_engine.engine import Engine
     from training.control_scores import control_scores, table
@@ -175,10 +182,15 @@ def _parser() -> argparse.ArgumentParser:
         ("motionlcm", "Stage three: distil the teacher."),
         ("control", "Stage four: train the control network on the distilled student."),
         ("control_frames", "Stage five: train the control of decoded frames."),
+        ("emdm", "Another sampler: train the denoising diffusion GAN, from the teacher's weights on."),
     ):
         sub = command(name, _train, text)
         _stage_arguments(sub)
         sub.add_argument("--start-from", type=Path, default=None, help=START_FROM)
+
+    sub = command("curves", _curves, "Draw the losses of a stage, and how a GAN's two networks keep step.")
+    sub.add_argument("log", type=Path, metavar="FILE", help="STAGE.jsonl of a run")
+    sub.add_argument("--out", type=Path, required=True, help="the .png to write")
 
     sub = command(
         "control-scores", _control_scores, "Measure how a bundle meets controls taken from held-out clips."

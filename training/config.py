@@ -119,6 +119,49 @@ class FrameControlTraining:
 
 
 @dataclass(frozen=True)
+class EMDMSection:
+    """EMDM: noise levels T, numbers of the random vector z, width and layers of the discriminator."""
+
+    levels: int
+    noise_width: int
+    discriminator_width: int
+    discriminator_layers: int
+
+
+@dataclass(frozen=True)
+class EMDMTraining:
+    """Denoising diffusion GAN on latents.
+
+    Attributes
+    ----------
+    steps, batch : steps, and windows a batch.
+    learning_rate, discriminator_rate : peak learning rates.
+    caption_drop : share of captions that are dropped.
+    penalty, penalty_every : weight of R1 on the discriminator, and in which steps it is worked out.
+    reconstruction : weights of the squared error of the latents where the generator sees noise alone, and where it sees
+        clean data; between, they change with the share of signal.
+    geometric, foot : weights of the decoded clip's reconstruction, and of the speed of feet that should stand.
+    geometric_clips : clips of a batch that are decoded for these two.
+    ema : decay of the average.
+    warm_start : ``mld`` or ``motionlcm``: the network of the run that the generator begins with; empty for none.
+    """
+
+    steps: int
+    batch: int
+    learning_rate: float
+    discriminator_rate: float
+    caption_drop: float
+    penalty: float
+    penalty_every: int
+    reconstruction: list[float]
+    geometric: float
+    foot: float
+    geometric_clips: int
+    ema: float
+    warm_start: str
+
+
+@dataclass(frozen=True)
 class Config:
     """All settings of one bundle."""
 
@@ -132,6 +175,8 @@ class Config:
     presets: dict[str, dict[str, Any]] = field(default_factory=dict)
     control_training: ControlTraining | None = None
     frame_control_training: FrameControlTraining | None = None
+    emdm: EMDMSection | None = None
+    emdm_training: EMDMTraining | None = None
 
     @classmethod
     def read(cls, path: str | Path) -> Config:
@@ -159,7 +204,12 @@ class Config:
             "lcm_training": LCMTraining,
         }
         made: dict[str, Any] = {name: _section(path, name, kind, data) for name, kind in sections.items()}
-        optional = {"control_training": ControlTraining, "frame_control_training": FrameControlTraining}
+        optional = {
+            "control_training": ControlTraining,
+            "frame_control_training": FrameControlTraining,
+            "emdm": EMDMSection,
+            "emdm_training": EMDMTraining,
+        }
         for name, kind in optional.items():
             if name in data:
                 made[name] = _section(path, name, kind, data)

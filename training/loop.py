@@ -103,13 +103,7 @@ def train(
             "optimiser": optimiser.state_dict(),
             "step": step,
         }
-        temporary = checkpoint.with_suffix(".part")
-        torch.save(state, temporary)
-        temporary.replace(checkpoint)
-
-    def rate(step: int) -> float:
-        rising = learning_rate * min(1.0, (step + 1) / max(warm_up, 1))
-        return rising * 0.5 * (1 + math.cos(math.pi * min(step / steps, 1.0))) if cosine else rising
+        save_checkpoint(checkpoint, state)
 
     def backward(batch: Any, parts: int) -> dict[str, float]:
         optimiser.zero_grad(set_to_none=True)
@@ -131,7 +125,7 @@ def train(
     with (folder / f"{name}.jsonl").open("a", encoding="utf-8") as log:
         for step in bar:
             for group in optimiser.param_groups:
-                group["lr"] = rate(step)
+                group["lr"] = scheduled_rate(step, steps, learning_rate, warm_up, cosine)
             batch = next(drawn)
             while True:
                 try:
@@ -166,6 +160,23 @@ def train(
                 save(step + 1)
                 saved_at = time.monotonic()
     save(steps)
+
+
+def scheduled_rate(
+    step: int, steps: int, peak: float, warm_up: int, cosine: bool, last: float = 0.0
+) -> float:
+    """Learning rate that rises over ``warm_up`` steps and then, with ``cosine``, falls to ``last``."""
+    rising = peak * min(1.0, (step + 1) / max(warm_up, 1))
+    if not cosine:
+        return rising
+    return last + (rising - last) * 0.5 * (1 + math.cos(math.pi * min(step / steps, 1.0)))
+
+
+def save_checkpoint(checkpoint: Path, state: dict[str, Any]) -> None:
+    """Write a checkpoint beside the old one, and take its place when it is whole."""
+    temporary = checkpoint.with_suffix(".part")
+    torch.save(state, temporary)
+    temporary.replace(checkpoint)
 
 
 def _chunk(batch: Any, parts: int) -> list[Any]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from motion_engine.engine import Engine
+from motion_engine.runtime.torch.denoiser import Denoiser
 from training.config import Config
 from training.data.bvh_folder import import_folder
 from training.data.loader import Normaliser
@@ -18,6 +19,7 @@ from training.export.bundle import add_scores, write_bundle
 from training.loop import is_finished
 from training.samples import held_out_quality
 from training.train_control import load_control, train_control
+from training.train_emdm import emdm_sections, load_emdm, train_emdm
 from training.train_frame_control import load_frame_control, train_frame_control
 from training.train_lcm import load_lcm, train_lcm
 from training.train_mld import latent_data, load_mld, train_mld
@@ -29,7 +31,7 @@ VAE_SCORES = "vae_scores.json"
 def train_stage(
     stage: str, config: Config, motion_set: MotionSet, run: Path, start_from: Path | None = None
 ) -> None:
-    """Train ``vae``, ``mld``, ``motionlcm``, ``control`` or ``control_frames`` in the folder ``run``;
+    """Train ``vae``, ``mld``, ``motionlcm``, ``control``, ``control_frames`` or ``emdm`` in the folder ``run``;
     a finished stage is left as it is.
 
     Parameters
@@ -42,6 +44,7 @@ def train_stage(
         "motionlcm": config.lcm_training.steps,
         "control": config.control_training.steps if config.control_training else 0,
         "control_frames": config.frame_control_training.steps if config.frame_control_training else 0,
+        "emdm": config.emdm_training.steps if config.emdm_training else 0,
     }
     if not is_finished(run, stage, steps[stage]):
         if stage == "vae":
@@ -52,6 +55,9 @@ def train_stage(
             train_control(config, motion_set, run, start_from)
         elif stage == "control_frames":
             train_frame_control(config, motion_set, run, start_from)
+        elif stage == "emdm":
+            emdm_sections(config)  # before minutes of encoding
+            train_emdm(config, latent_data(config, motion_set, run), run, start_from)
         else:
             train_lcm(config, latent_data(config, motion_set, run), run, start_from)
     scores_file = run / VAE_SCORES
@@ -69,13 +75,16 @@ def export_run(config: Config, motion_set: MotionSet, run: Path, out: Path, comm
     scores: dict[str, Any] = {}
     if scores_file.exists():
         scores["vae_reconstruction"] = json.loads(scores_file.read_text(encoding="utf-8"))
+    denoisers: dict[str, Denoiser] = {"motionlcm": load_lcm(config, run), "mld": load_mld(config, run)}
+    if config.emdm is not None and (run / "emdm.pt").exists():
+        denoisers["emdm"] = load_emdm(config, run)
     write_bundle(
         out,
         config,
         Normaliser.load(run / "normaliser.npz"),
         latent_stats,
         load_vae(config, run),
-        {"motionlcm": load_lcm(config, run), "mld": load_mld(config, run)},
+        denoisers,
         control=load_control(config, run) if (run / "control.pt").exists() else None,
         frame_control=load_frame_control(config, run) if (run / "control_frames.pt").exists() else None,
         data=manifest_of(motion_set),
@@ -90,7 +99,8 @@ def recipe(
 ) -> None:
     """Import ``data``, train all stages in ``run`` and write the bundle ``out``.
 
-    Started again after an interruption it goes on from the last checkpoint.
+    Started again after an interruption it goes on from the last checkpoint. The stage ``emdm`` is trained only when it
+    is asked for by name.
     """
     run.mkdir(parents=True, exist_ok=True)
     cached = run / "motions.npz"

@@ -61,6 +61,11 @@ def reconstruction_losses(
     return {"feature": feature, "joint": joint, "velocity": velocity, "path": path, "heading": heading}
 
 
+def weighted(parts: dict[str, Tensor]) -> Tensor:
+    """Sum of what `reconstruction_losses` found, each with its weight."""
+    return parts["feature"] + 4 * parts["joint"] + 8 * parts["velocity"] + parts["path"] + parts["heading"]
+
+
 def train_vae(config: Config, motion_set: MotionSet, folder: Path, start_from: Path | None = None) -> None:
     """Train on random crops of the training clips; writes ``normaliser.npz`` and ``vae.pt``.
 
@@ -91,14 +96,7 @@ def train_vae(config: Config, motion_set: MotionSet, folder: Path, start_from: P
         latent_mean, log_variance = latent_mean.float(), log_variance.float()
         parts = reconstruction_losses(recovered.float(), original, mask, mean, std)
         parts["kl"] = 0.5 * (latent_mean**2 + log_variance.exp() - log_variance - 1).mean()
-        parts["loss"] = (
-            parts["feature"]
-            + 4 * parts["joint"]
-            + 8 * parts["velocity"]
-            + parts["path"]
-            + parts["heading"]
-            + settings.kl_weight * parts["kl"]
-        )
+        parts["loss"] = weighted(parts) + settings.kl_weight * parts["kl"]
         return parts
 
     train(

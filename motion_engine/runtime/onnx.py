@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
+from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
 from motion_engine.errors import EngineError
 
@@ -81,8 +82,32 @@ class OnnxNetwork:
                 "Install the bundle again.",
             ) from error
         self.device: str = self._session.get_providers()[0].removesuffix("ExecutionProvider").lower()
+        self._file = path.name
         self.inputs: tuple[str, ...] = tuple(item.name for item in self._session.get_inputs())
 
     def __call__(self, arrays: Mapping[str, Array]) -> list[Array]:
-        """Run; inputs that the network does not have are left out."""
-        return self._session.run(None, {name: arrays[name] for name in self.inputs})
+        """Run; inputs that the network does not have are left out.
+
+        Raises
+        ------
+        EngineError
+            If the network asks for something else, as that of another bundle or sampler does.
+        """
+        if missing := [name for name in self.inputs if name not in arrays]:
+            raise self._other(f"it asks for {', '.join(missing)}")
+        try:
+            return self._session.run(None, {name: arrays[name] for name in self.inputs})
+        except InvalidArgument as error:
+            raise self._other(str(error)) from error
+
+    def require(self, name: str) -> None:
+        """Refuse a network that does not read the input ``name``; EngineError as for a call."""
+        if name not in self.inputs:
+            raise self._other(f"it does not read {name}")
+
+    def _other(self, reason: str) -> EngineError:
+        return EngineError(
+            "broken_network",
+            f"The network {self._file} does not fit its bundle: {reason}.",
+            "Install the bundle again.",
+        )

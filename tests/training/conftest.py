@@ -96,7 +96,7 @@ def make_gesture():
     return gesture
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def config_text() -> str:
     """The tiny configuration as it is written."""
     return TINY

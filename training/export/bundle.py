@@ -22,6 +22,7 @@ from motion_engine.formats.atomic import replacing
 from motion_engine.runtime.torch import onnx_graph
 from motion_engine.runtime.torch.control import ControlNet
 from motion_engine.runtime.torch.denoiser import Denoiser
+from motion_engine.runtime.torch.emdm import Generator
 from motion_engine.runtime.torch.frame_control import FrameControl
 from motion_engine.runtime.torch.vae import MotionVAE
 from training.config import Config
@@ -82,7 +83,7 @@ def write_bundle(
     Parameters
     ----------
     latent_stats : mean and standard deviation (C,) of the latents.
-    denoisers : by sampler name, ``motionlcm`` and ``mld``; the first is the default.
+    denoisers : by sampler name, ``motionlcm``, ``mld`` and ``emdm``; the first is the default.
     control, frame_control : networks for the task ``control``, on top of ``motionlcm``, of latents and of frames.
     data, scores : for the manifest: what it was trained on and what was measured.
     command : what makes this bundle from the data.
@@ -122,19 +123,7 @@ def write_bundle(
             "guidance": torch.tensor([3.0, 1.0]),
         }
         for name, denoiser in denoisers.items():
-            files += onnx_graph.export(
-                denoiser,
-                inputs,
-                {
-                    "latents": {0: "batch", 1: "latents"},
-                    "time": {0: "batch"},
-                    "text": {0: "batch", 1: "tokens"},
-                    "guidance": {0: "batch"},
-                    "out": {0: "batch", 1: "latents"},
-                },
-                folder,
-                name,
-            )
+            files += _export_denoiser(denoiser, inputs, folder, name)
         if control is not None:
             files += _export_control(control, config, folder)
         if frame_control is not None:
@@ -143,6 +132,9 @@ def write_bundle(
         samplers[next(iter(denoisers))]["default"] = True
         if "motionlcm" in samplers:
             samplers["motionlcm"]["grid"] = config.lcm_training.grid
+        generator = denoisers.get("emdm")
+        if isinstance(generator, Generator):
+            samplers["emdm"] |= asdict(generator.settings)
         manifest = {
             "schema": SCHEMA,
             **asdict(config.bundle),
@@ -158,6 +150,7 @@ def write_bundle(
             "networks": {
                 "vae": asdict(config.vae),
                 "denoiser": asdict(config.denoiser),
+                **({"emdm": asdict(generator.settings)} if isinstance(generator, Generator) else {}),
                 **({"control": asdict(control.config)} if control is not None else {}),
                 **({"control_frames": asdict(frame_control.config)} if frame_control is not None else {}),
             },
@@ -170,6 +163,19 @@ def write_bundle(
         if destination.exists():
             shutil.rmtree(destination)
         folder.replace(destination)
+
+
+def _export_denoiser(denoiser: Denoiser, inputs: dict[str, Tensor], folder: Path, name: str) -> list[str]:
+    if isinstance(denoiser, Generator):
+        z = torch.randn(2, denoiser.settings.noise_width)
+        inputs = {"latents": inputs["latents"], "time": torch.zeros(2), "text": inputs["text"], "z": z}
+    axes = {
+        "latents": {0: "batch", 1: "latents"},
+        "text": {0: "batch", 1: "tokens"},
+        "out": {0: "batch", 1: "latents"},
+    }
+    dynamic = {key: axes.get(key, {0: "batch"}) for key in (*inputs, "out")}
+    return onnx_graph.export(denoiser, inputs, dynamic, folder, name)
 
 
 def _export_control(control: ControlNet, config: Config, folder: Path) -> list[str]:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,10 +21,13 @@ from motion_engine.runtime.torch.vae import MotionVAE
 from training.config import Config
 from training.data.loader import Normaliser
 from training.export.bundle import write_bundle
+from training.train_emdm import make_generator
 
 
-def write_random_bundle(folder: Path, config: Config | None = None) -> Path:
-    """Write ``FOLDER/random``; its motions tremble around the T-pose."""
+def write_random_bundle(
+    folder: Path, config: Config | None = None, samplers: Sequence[str] = ("motionlcm", "mld")
+) -> Path:
+    """Write ``FOLDER/random`` with the given samplers; its motions tremble around the T-pose."""
     config = config or Config.read("base")
     config = replace(
         config, bundle=replace(config.bundle, name="random", title="Random", description="Untrained.")
@@ -37,7 +41,10 @@ def write_random_bundle(folder: Path, config: Config | None = None) -> Path:
     normaliser = Normaliser(mean, np.full(features.N_FEATURES, 0.01, dtype=np.float32))
     channels = config.vae.latent_channels
     denoisers = {
-        name: Denoiser(config.denoiser, channels, name == "motionlcm") for name in ("motionlcm", "mld")
+        name: make_generator(config)
+        if name == "emdm"
+        else Denoiser(config.denoiser, channels, name == "motionlcm")
+        for name in samplers
     }
     for denoiser in denoisers.values():
         torch.nn.init.normal_(denoiser.latent_out.weight, std=0.05)

@@ -14,6 +14,7 @@ from motion_engine.bundle import Bundle
 from motion_engine.errors import EngineError
 from motion_engine.runtime.torch.control import ControlConfig, ControlNet
 from motion_engine.runtime.torch.denoiser import Denoiser, DenoiserConfig
+from motion_engine.runtime.torch.emdm import EMDMConfig, Generator
 from motion_engine.runtime.torch.frame_control import FrameControl, FrameControlConfig
 from motion_engine.runtime.torch.vae import MotionVAE, VAEConfig
 
@@ -70,9 +71,20 @@ class TorchNetwork:
             module = ControlNet(*parts, channels, bundle.manifest["downsampling"])
         elif name == "control_frames":
             module = FrameControl(FrameControlConfig(**settings["control_frames"]))
+        elif name == "emdm":
+            module = Generator(
+                DenoiserConfig(**settings["denoiser"]), channels, EMDMConfig(**settings["emdm"])
+            )
         else:
             module = Denoiser(DenoiserConfig(**settings["denoiser"]), channels, guided=name == "motionlcm")
-        module.load_state_dict(weights)
+        try:
+            module.load_state_dict(weights)
+        except RuntimeError as error:
+            raise EngineError(
+                "broken_network",
+                f"{name}.safetensors of the bundle {bundle.name} holds another network than its manifest describes.",
+                "Install the bundle again.",
+            ) from error
         self._module = module.eval().to(device)
         self._device = device
         self._name = name
@@ -94,6 +106,8 @@ class TorchNetwork:
             out = self._module(given["features"], given["hints"])
         elif self._name == "control":
             out = self._module(given["latents"], given["hints"], given["time"], given["text"])
+        elif self._name == "emdm":
+            out = self._module(given["latents"], given["time"], given["text"], given["z"])
         else:
             out = self._module(given["latents"], given["time"], given["text"], given["guidance"])
         return [out.cpu().numpy()]

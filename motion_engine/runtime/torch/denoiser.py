@@ -55,6 +55,7 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int, context_width: int) -> None:
         super().__init__()
         self.heads = heads
+        self.fused = True
         self.query = nn.Linear(width, width)
         self.key_value = nn.Linear(context_width, 2 * width)
         self.out = nn.Linear(width, width)
@@ -66,7 +67,7 @@ class Attention(nn.Module):
             for part in (self.query(x), *self.key_value(context).chunk(2, dim=-1))
         )
         bias = None if mask is None else mask[:, None, None, :]
-        if x.device.type == "cpu":
+        if x.device.type == "cpu" or not self.fused:
             found = _attend(q, k, v, bias)
         else:
             found = F.scaled_dot_product_attention(q, k, v, bias)
@@ -74,7 +75,7 @@ class Attention(nn.Module):
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-    """Attention written out: the fused kernel's backward pass is slow on CPUs for sequences this short."""
+    """Attention written out: the fused kernels are slow backwards on CPUs, and have no second derivative."""
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
     if mask is not None:
         scores = scores.masked_fill(~mask, -torch.inf)
@@ -163,13 +164,18 @@ class Denoiser(nn.Module):
         text_mask: Tensor | None = None,
     ) -> Tensor:
         """Prediction (B, L, C); ``mask`` (B, L) and ``text_mask`` (B, S) are True where latents and tokens are real."""
-        length, sentence = length_and_sentence(latents, text, mask, text_mask)
-
         step = sinusoid(time, TIME_WIDTH)
         if self.guidance is not None:
             assert guidance is not None
             step = step + self.guidance(guidance_embedding(guidance))
-        condition = self.time(step) + self.length(sinusoid(length, TIME_WIDTH)) + self.sentence(sentence)
+        return self.through(latents, self.time(step), text, mask, text_mask)
+
+    def through(
+        self, latents: Tensor, step: Tensor, text: Tensor, mask: Tensor | None, text_mask: Tensor | None
+    ) -> Tensor:
+        """Prediction (B, L, C) where ``step`` (B, width) tells the time; length and sentence are added to it."""
+        length, sentence = length_and_sentence(latents, text, mask, text_mask)
+        condition = step + self.length(sinusoid(length, TIME_WIDTH)) + self.sentence(sentence)
         modulation = self.modulation(F.silu(condition)).unflatten(-1, (6, -1))
 
         x = self.latent_in(latents) + self.positions[: latents.shape[1]]

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from motion_engine.bundle import SCHEMA
 from motion_engine.runtime.torch import onnx_graph
 from motion_engine.runtime.torch.paper.denoiser import Denoiser, DenoiserSizes
+from motion_engine.runtime.torch.paper.emdm import Crop, Generator, GeneratorSizes
 from motion_engine.runtime.torch.paper.text_folder import PUBLISHED, TextNetwork
 from motion_engine.runtime.torch.paper.vae import MotionDecoder, MotionVAE, VAESizes
 
@@ -27,6 +28,7 @@ Array = NDArray[np.floating]
 
 # Official settings by sampler and version: facts of the published configurations.
 PRESETS: dict[tuple[str, str], dict[str, Any]] = {
+    ("emdm", ""): {"steps": 10, "guidance": 2.5, "levels": 10, "no_prompt": "zeros"},
     ("mld", "v1"): {"steps": 50, "guidance": 7.5},
     ("mld", "v2"): {"steps": 50, "guidance": 7.5},
     ("motionlcm", "v1"): {"steps": 1, "guidance": 7.5, "grid": 50},
@@ -47,6 +49,7 @@ class PaperBundle:
     Attributes
     ----------
     about : name, title, version, description, licence and attribution for the manifest, and what else is to be told.
+    vae : None where the denoisers make frames, not latents.
     denoisers : by sampler; the first is the default.
     presets : by sampler; see `PRESETS`.
     mean, std : (F,) of the features.
@@ -54,8 +57,8 @@ class PaperBundle:
     """
 
     about: dict[str, Any]
-    vae: MotionVAE
-    denoisers: dict[str, Denoiser]
+    vae: MotionVAE | None
+    denoisers: dict[str, Denoiser] | dict[str, Generator]
     presets: dict[str, dict[str, Any]]
     text: TextNetwork
     mean: Array
@@ -75,7 +78,14 @@ def write_bundle(destination: Path, bundle: PaperBundle) -> None:
     with tempfile.TemporaryDirectory(dir=destination.parent, prefix=".writing-") as scratch:
         folder = Path(scratch) / destination.name
         folder.mkdir()
-        latents, channels = bundle.vae.sizes.latents, bundle.vae.sizes.channels
+        decoder: nn.Module
+        if bundle.vae is None:
+            latents, channels, decoder = bundle.longest, len(bundle.mean), Crop()
+        else:
+            latents, channels = bundle.vae.sizes.latents, bundle.vae.sizes.channels
+            decoder = MotionDecoder(bundle.vae.sizes)
+            whole = bundle.vae.state_dict()
+            decoder.load_state_dict({key: whole[key] for key in decoder.state_dict()})
         np.savez(
             folder / "stats.npz",
             mean=bundle.mean.astype(np.float32),
@@ -85,9 +95,6 @@ def write_bundle(destination: Path, bundle: PaperBundle) -> None:
         )
         files = ["stats.npz", "tokenizer.json"]
         (folder / "tokenizer.json").write_text(bundle.text.tokenizer, encoding="utf-8")
-        decoder = MotionDecoder(bundle.vae.sizes)
-        whole = bundle.vae.state_dict()
-        decoder.load_state_dict({key: whole[key] for key in decoder.state_dict()})
         noisy = torch.randn(2, latents, channels)
         files += onnx_graph.export(
             decoder,
@@ -100,10 +107,12 @@ def write_bundle(destination: Path, bundle: PaperBundle) -> None:
         for name, denoiser in bundle.denoisers.items():
             inputs = {
                 "latents": noisy,
-                "time": torch.tensor([500.0, 10.0]),
+                "time": torch.tensor([1.0, 0.0] if bundle.vae is None else [500.0, 10.0]),
                 "text": torch.randn(2, 1, bundle.text.width),
                 "guidance": torch.tensor([7.0, 1.0]),
             }
+            if isinstance(denoiser, Generator):
+                inputs["z"] = torch.randn(2, denoiser.sizes.noise_width)
             inputs = {key: inputs[key] for key in network_inputs(denoiser)}
             dynamic = {key: {0: "batch"} for key in (*inputs, "out")}
             files += onnx_graph.export(denoiser, inputs, dynamic, folder, name, precision="single")
@@ -135,7 +144,7 @@ def write_bundle(destination: Path, bundle: PaperBundle) -> None:
             "downsampling": 1,
             "latents": latents,
             "latent_channels": channels,
-            "prediction": "epsilon",
+            "prediction": "epsilon" if bundle.vae is not None else "clean",
             "text_encoder": published.name,
             "max_tokens": bundle.text.max_tokens,
             "samplers": samplers,
@@ -153,14 +162,18 @@ def write_bundle(destination: Path, bundle: PaperBundle) -> None:
 def bundle_network(name: str, weights: Mapping[str, Tensor]) -> nn.Module:
     """The empty network of a bundle's file ``name``, of the sizes that its weights have."""
     if name == "decoder":
-        return MotionDecoder(VAESizes.of(weights))
+        return MotionDecoder(VAESizes.of(weights)) if weights else Crop()
+    if name == "emdm":
+        return Generator(GeneratorSizes.of(weights))
     return Denoiser(DenoiserSizes.of(weights))
 
 
 def network_inputs(module: nn.Module) -> tuple[str, ...]:
     """Names of what a network takes, in the order of its arguments."""
-    if isinstance(module, MotionDecoder):
+    if isinstance(module, MotionDecoder | Crop):
         return "latents", "mask"
+    if isinstance(module, Generator):
+        return "latents", "time", "text", "z"
     assert isinstance(module, Denoiser)
     guided = module.time_embedding.cond_proj is not None
     return ("latents", "time", "text", "guidance") if guided else ("latents", "time", "text")

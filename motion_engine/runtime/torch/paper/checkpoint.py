@@ -88,13 +88,7 @@ def read(file: Path, kind: Kind, version: Version) -> Checkpoint:
     unknown = [key for key in weights if not key.startswith(prefixes + SKIPPED)]
     problems += [f"{key} is unknown" for key in unknown]
     if problems:
-        shown = "; ".join(problems[:NAMED])
-        more = f"; and {len(problems) - NAMED} more" if len(problems) > NAMED else ""
-        raise EngineError(
-            "broken_checkpoint",
-            f"{file.name} does not hold the networks of {wanted}: {shown}{more}.",
-            f"{_AGAIN} Files of other forks have other networks.",
-        )
+        raise misfit(file, wanted, problems)
     vae, denoiser = parts["vae"], parts["denoiser"]
     assert isinstance(vae, MotionVAE) and isinstance(denoiser, Denoiser)
     return Checkpoint(kind, version, vae, denoiser, parts.get("controlnet"), parts.get("traj_encoder"))
@@ -115,13 +109,20 @@ def describe(weights: Mapping[str, Tensor]) -> tuple[str, str]:
     return "none of MLD, MotionLCM and its control", ""
 
 
-def _state(file: Path) -> dict[str, Tensor]:
+def read_pickle(file: Path) -> Any:
+    """What a file of torch holds, where that is tensors and plain values alone; nothing that it brings is run.
+
+    Raises
+    ------
+    EngineError
+        If it is missing, damaged, or would have to run code.
+    """
     if not file.is_file():
         raise EngineError("missing_checkpoint", f"There is no file {file}.", "Check the path.")
     try:
         with warnings.catch_warnings():  # torch warns of pickles that it then refuses
             warnings.simplefilter("ignore")
-            loaded = torch.load(file, map_location="cpu", weights_only=True)
+            return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if _brings_code(file, str(error)):
             raise EngineError(
@@ -133,6 +134,10 @@ def _state(file: Path) -> dict[str, Tensor]:
         raise _damaged(file, error) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise _damaged(file, error) from error
+
+
+def _state(file: Path) -> dict[str, Tensor]:
+    loaded = read_pickle(file)
     state = loaded.get("state_dict") if isinstance(loaded, dict) else None
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         holds = (
@@ -141,9 +146,22 @@ def _state(file: Path) -> dict[str, Tensor]:
         raise EngineError(
             "other_checkpoint",
             f"{file.name} is no checkpoint of MLD or MotionLCM: it has no state_dict of tensors, but {holds}.",
-            "Use the authors' .ckpt file.",
+            "It looks like EMDM: run it again with --kind emdm."
+            if isinstance(loaded, dict) and "netG_dict" in loaded
+            else "Use the authors' .ckpt file.",
         )
     return state
+
+
+def misfit(file: Path, wanted: str, problems: list[str]) -> EngineError:
+    """The error of a file whose keys do not fit: it names the first of them."""
+    shown = "; ".join(problems[:NAMED])
+    more = f"; and {len(problems) - NAMED} more" if len(problems) > NAMED else ""
+    return EngineError(
+        "broken_checkpoint",
+        f"{file.name} does not hold the networks of {wanted}: {shown}{more}.",
+        f"{_AGAIN} Files of other forks have other networks.",
+    )
 
 
 def _brings_code(file: Path, complaint: str) -> bool:
@@ -176,17 +194,24 @@ def _build(part: str, weights: dict[str, Tensor], problems: list[str]) -> nn.Mod
             f"{part}.{error.args[0]} is missing" if isinstance(error, KeyError) else f"{part}: {error}"
         )
         return None
+    return load_checked(network, weights, f"{part}.", problems)
+
+
+def load_checked(
+    network: nn.Module, weights: Mapping[str, Tensor], prefix: str, problems: list[str]
+) -> nn.Module | None:
+    """Fill ``network``, or add what does not fit to ``problems``; keys are told with their ``prefix``."""
     expected = network.state_dict()
     before = len(problems)
-    problems += [f"{part}.{key} is missing" for key in expected if key not in weights]
+    problems += [f"{prefix}{key} is missing" for key in expected if key not in weights]
     for key, value in weights.items():
         if key not in expected:
-            problems.append(f"{part}.{key} is unknown")
+            problems.append(f"{prefix}{key} is unknown")
         elif value.shape != expected[key].shape:
             shapes = f"{tuple(value.shape)} where {tuple(expected[key].shape)} is expected"
-            problems.append(f"{part}.{key} has the shape {shapes}")
+            problems.append(f"{prefix}{key} has the shape {shapes}")
         elif not torch.isfinite(value).all():
-            problems.append(f"{part}.{key} holds NaN or infinite numbers")
+            problems.append(f"{prefix}{key} holds NaN or infinite numbers")
     if len(problems) > before:
         return None
     network.load_state_dict({key: value.float() for key, value in weights.items()}, assign=True)

@@ -62,6 +62,48 @@ class CLIPText(nn.Module):
         return self.projection(self.norm(x)[:, -1])
 
     @classmethod
+    def from_openai(cls, weights: Mapping[str, Tensor]) -> CLIPText:
+        """From tensors named as OpenAI's own files name those of CLIP, in any precision.
+
+        Raises
+        ------
+        KeyError, RuntimeError
+            If a tensor is missing or of another shape.
+        """
+        hidden = weights["ln_final.weight"].shape[0]
+        layers = {key.split(".")[2] for key in weights if key.startswith("transformer.resblocks.")}
+        config = {
+            "hidden_size": hidden,
+            "intermediate_size": weights["transformer.resblocks.0.mlp.c_fc.weight"].shape[0],
+            "num_hidden_layers": len(layers),
+            "num_attention_heads": max(hidden // 64, 1),
+            "vocab_size": weights["token_embedding.weight"].shape[0],
+            "max_position_embeddings": weights["positional_embedding"].shape[0],
+        }
+        projection = weights["text_projection"].T
+        state = {
+            "words.weight": weights["token_embedding.weight"],
+            "positions.weight": weights["positional_embedding"],
+            "projection.weight": projection,
+        }
+        parts = {
+            "out_proj": "attn.out_proj", "layer_norm1": "ln_1", "layer_norm2": "ln_2", "fc1": "mlp.c_fc",
+            "fc2": "mlp.c_proj",
+        }  # fmt: skip
+        for kind in ("weight", "bias"):
+            state[f"norm.{kind}"] = weights[f"ln_final.{kind}"]
+            for index in range(len(layers)):
+                block = f"transformer.resblocks.{index}"
+                for ours, theirs in parts.items():
+                    state[f"layers.{index}.{ours}.{kind}"] = weights[f"{block}.{theirs}.{kind}"]
+                joined = weights[f"{block}.attn.in_proj_{kind}"].chunk(3)
+                for name, part in zip(("q_proj", "k_proj", "v_proj"), joined, strict=True):
+                    state[f"layers.{index}.{name}.{kind}"] = part
+        model = cls(config, projection.shape[0])
+        model.load_state_dict({key: value.float() for key, value in state.items()})
+        return model.eval()
+
+    @classmethod
     def from_weights(cls, config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> CLIPText:
         """From tensors named as Hugging Face names those of CLIP; the picture side is left aside.
 

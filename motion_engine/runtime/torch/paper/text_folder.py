@@ -20,7 +20,7 @@ from motion_engine.errors import EngineError
 from motion_engine.runtime.torch.paper.clip_text import CLIPText
 from motion_engine.runtime.torch.paper.sentence_t5 import MAX_TOKENS, SentenceT5
 
-Kind = Literal["t5", "clip"]
+Kind = Literal["t5", "clip", "clip-b32"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,17 @@ PUBLISHED: dict[Kind, Published] = {
         "MIT",
         "Text encoder: CLIP ViT-L/14, Radford et al., ICML 2021.",
     ),
+    "clip-b32": Published(
+        "clip-vit-base-patch32",
+        "openai/clip-vit-base-patch32",
+        "MOTION_PROMPT_CLIP_B32",
+        "MIT",
+        "Text encoder: CLIP ViT-B/32, Radford et al., ICML 2021.",
+    ),
 }
+
+EMDM_TOKENS = 22
+"""Words that MDM and EMDM read of a sentence: twenty, and those that mark its start and end."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +101,31 @@ def find(kind: Kind, given: Path | None = None) -> Path:
         f"The text encoder {published.name} is not on this machine (looked in {looked}).",
         f"Fetch it once where there is a network: hf download {published.repository} --local-dir FOLDER; "
         f"then pass --text-encoder FOLDER or set {published.variable}.",
+    )
+
+
+def find_tokenizer(given: Path | None = None) -> str:
+    """The words of CLIP as JSON, which all its sizes share: from the folder or file that is given, or the usual caches.
+
+    Raises
+    ------
+    EngineError
+        If there are none; the sentence says where they were looked for and how to get them.
+    """
+    kinds = [PUBLISHED["clip-b32"], PUBLISHED["clip"]]
+    chosen = [Path(value) for kind in kinds if (value := os.environ.get(kind.variable))]
+    places = [given] if given else [*chosen, *(place for kind in kinds for place in _caches(kind))]
+    for place in places:
+        file = place / "tokenizer.json" if place.is_dir() else place
+        if file.is_file() and file.suffix == ".json":
+            return file.read_text(encoding="utf-8")
+    looked = given or ", ".join(str(place) for place in dict.fromkeys(_roots(kinds[0])))
+    raise EngineError(
+        "missing_text_encoder",
+        f"The words of CLIP, its file tokenizer.json, are not on this machine (looked in {looked}); "
+        "the checkpoint holds CLIP's weights alone.",
+        f"Fetch the file once where there is a network: hf download {kinds[0].repository} tokenizer.json "
+        "--local-dir FOLDER; then pass --text-encoder FOLDER.",
     )
 
 
