@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 import torch
 
-from motion_engine import features, skeleton
+from motion_engine import bench, features, skeleton
 from motion_engine import quaternion as quat
+from motion_engine.cli import main
+from motion_engine.client import start_engine
 from motion_engine.engine import Engine, GenerateRequest
 from motion_engine.errors import EngineError
 from motion_engine.motion import Motion
@@ -299,6 +301,36 @@ def test_a_generator_of_another_size_and_a_preset_that_lacks_something(bundle, t
     (wrong / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(EngineError, match="sampler emdm of wide lacks levels"):
         Engine.load(wrong)
+
+
+def test_the_command_line_makes_it_and_says_what_a_bundle_lacks(bundle, run, tmp_path, capsys):
+    clip = tmp_path / "wave.npz"
+    asked = ["generate", "a person waves", "--duration", "2", "--sampler", "emdm", "--out", str(clip)]
+    assert main([*asked, "--bundle", str(bundle)]) == 0
+    with np.load(clip) as made:
+        assert np.isfinite(made["joints"]).all()
+    clip.unlink()
+    assert main([*asked, "--bundle", str(run.parent / "without" / "tiny")]) == 2
+    assert "has no sampler 'emdm'" in capsys.readouterr().err and not clip.exists()
+
+
+def test_the_service_makes_it(bundle):
+    """Over HTTP: the list of models names the sampler, progress counts its steps."""
+    with start_engine(["--bundle", str(bundle), "--device", "cpu", "--threads", "1"]) as engine:
+        engine.wait_until_ready()
+        body = {"prompt": "a person waves", "duration": 2.0, "sampler": "emdm", "guidance": 1.0}
+        events = list(engine.generate(body))
+        assert [event["step"] for event in events if event["event"] == "progress"] == [1, 2, 3, 4]
+        assert events[-1]["event"] == "done"
+        with pytest.raises(EngineError, match="takes 1 to 4 steps, not 9"):
+            list(engine.generate({**body, "steps": 9}))
+
+
+def test_the_benchmark_has_rows_for_it(bundle):
+    rows = list(bench._generation(1, str(bundle), "cpu", "onnx"))
+    named = {row.name: row for row in rows}
+    assert named["EMDM, 4 s clip, 4 steps"].median > 0
+    assert bench.format_row(rows[-1]).endswith("no bar") and rows[-1].name.startswith("EMDM, 9.8 s")
 
 
 def test_the_report_has_a_row_for_it(bundle):

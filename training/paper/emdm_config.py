@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from motion_engine.runtime.torch.paper.emdm import HEAD_WIDTH, GeneratorSizes
 from motion_engine.runtime.torch.paper.skip_transformer import StackSizes
@@ -103,19 +103,19 @@ class EMDMConfig:
             Names a section or key that is missing or unknown.
         """
         path, data = merged(path)
-        kinds = {
+        kinds: dict[str, type[Any]] = {
             "generator": GeneratorSection, "gan": GANSection, "bundle": BundleSection, "data": DataSection,
             "action": ActionSection,
         }  # fmt: skip
         if unknown := sorted(set(data) - set(kinds)):
             raise ValueError(f"{path.name} is no recipe of EMDM: it has {', '.join(unknown)}.")
         needed = {"generator", "gan"}
-        made = {
-            name: section(path, name, kind, data)  # type: ignore[type-var]
+        made: dict[str, Any] = {
+            name: section(path, name, kind, data)
             for name, kind in kinds.items()
             if name in data or name in needed
         }
-        config = cls(**made)  # type: ignore[arg-type]
+        config = cls(**made)
         if (config.data is None) == (config.action is None):
             raise ValueError(f"{path.name} needs one of the sections [data] and [action].")
         if (config.data is None) != (config.generator.text_width == 0):
