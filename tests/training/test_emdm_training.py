@@ -25,7 +25,6 @@ from motion_engine.runtime.torch.emdm import teacher_times
 from motion_engine.samplers import emdm
 from motion_engine.samplers.schedule import ALPHA_BAR
 from training import loop
-from training.config import Config
 from training.curves import draw_curves
 from training.data.motion_set import MotionSet
 from training.ddim import clean_and_noise
@@ -35,38 +34,6 @@ from training.recipe import export_run, recipe, train_stage
 from training.train_emdm import foot_slide, make_discriminator, make_generator, train_emdm, warm_start
 from training.train_lcm import load_lcm
 from training.train_mld import latent_data, load_mld
-
-SECTIONS = """
-[emdm]
-levels = 4
-noise_width = 8
-discriminator_width = 32
-discriminator_layers = 1
-[emdm_training]
-steps = 6
-batch = 4
-learning_rate = 1e-4
-discriminator_rate = 1e-4
-caption_drop = 0.1
-penalty = 0.02
-penalty_every = 3
-reconstruction = [4.0, 20.0]
-geometric = 1.0
-foot = 8.0
-geometric_clips = 2
-ema = 0.999
-warm_start = "mld"
-[presets.emdm]
-steps = 4
-guidance = 2.5
-"""
-
-
-@pytest.fixture(scope="module")
-def emdm_config(config_text, tmp_path_factory):
-    path = tmp_path_factory.mktemp("config") / "tiny.toml"
-    path.write_text(config_text + SECTIONS)
-    return Config.read(path)
 
 
 @pytest.fixture(scope="module")
