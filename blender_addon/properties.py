@@ -26,10 +26,13 @@ from .writing import MotionPromptWriting
 MAX_SEED = 2**31 - 1
 
 _SAMPLERS = (
-    ("AUTO", "Automatic", "What the model was made for"),
-    ("motionlcm", "MotionLCM", "One to a few steps: fastest"),
-    ("mld", "MLD", "Many steps of latent diffusion: slower"),
+    ("AUTO", "Automatic", "What the model was made for", 0),
+    ("motionlcm", "MotionLCM", "One to a few steps: fastest", 1),
+    ("mld", "MLD", "Many steps of latent diffusion: slower", 2),
+    ("emdm", "EMDM", "A few steps of a GAN: try it for another take on the same words", 3),
 )
+"""The numbers are what a file stores."""
+
 _ROOTS = (
     ("HIPS", "Hips", "The hips travel"),
     ("ROOT_BONE", "Root Bone", "The rig's root bone travels and turns, the hips carry the rest"),
@@ -65,6 +68,19 @@ def _bundle_items(settings: Any, context: bpy.types.Context | None) -> list[tupl
 _bundle_items.kept = []  # type: ignore[attr-defined]
 
 
+def _sampler_items(settings: Any, context: bpy.types.Context | None) -> list[tuple[str, str, str, int]]:
+    """The samplers of the chosen model; all while the engine has not told what it has."""
+    bundle = models.known(settings.bundle)
+    offered = {"AUTO", *(bundle["samplers"] if bundle else [item[0] for item in _SAMPLERS])}
+    return [item for item in _SAMPLERS if item[0] in offered]
+
+
+def _bundle_changed(settings: MotionPromptSettings, context: bpy.types.Context) -> None:
+    """A sampler that the new model lacks gives way to the model's own."""
+    if settings.sampler == "":
+        settings.sampler = "AUTO"
+
+
 class MotionPromptSettings(bpy.types.PropertyGroup):
     prompt: StringProperty(
         name="Prompt",
@@ -86,7 +102,10 @@ class MotionPromptSettings(bpy.types.PropertyGroup):
         name="Variations", description="How many takes to make at once, with seeds that follow one another",
         default=1, min=1, max=32, soft_max=8, options=set(),
     )  # fmt: skip
-    sampler: EnumProperty(name="Sampler", items=_SAMPLERS, default="AUTO", options=set())
+    sampler: EnumProperty(
+        name="Sampler", description="How the model gets from noise to motion", items=_sampler_items, default=0,
+        options=set(),
+    )  # fmt: skip
     steps: IntProperty(
         name="Steps", description="Sampling steps; 0 leaves the number to the model", default=0, min=0, max=200,
         options=set(),
@@ -128,8 +147,9 @@ class MotionPromptSettings(bpy.types.PropertyGroup):
         default="FK", options=set(),
     )  # fmt: skip
     bundle: EnumProperty(
-        name="Model", description="The model that makes the motion", items=_bundle_items, options=set()
-    )
+        name="Model", description="The model that makes the motion", items=_bundle_items,
+        update=_bundle_changed, options=set(),
+    )  # fmt: skip
     writing: PointerProperty(type=MotionPromptWriting)
     batch_text: PointerProperty(
         name="Text", description="A Text of this file with one prompt a line", type=bpy.types.Text
@@ -148,7 +168,7 @@ def request_body(
     count: int | None = None, sampler: str | None = None, steps: int | None = None, guidance: float | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Body of ``POST /v1/generate``; what is None comes from the settings."""
-    chosen = None if settings.sampler == "AUTO" else settings.sampler
+    chosen = None if settings.sampler in {"AUTO", ""} else settings.sampler
     return {
         "prompt": prompt,
         "duration": round(settings.duration if duration is None else duration, 4),

@@ -38,14 +38,14 @@ class Row:
     ----------
     name : what was measured.
     unit : of the figures.
-    bar : the promise: the median is at most this.
+    bar : the promise: the median is at most this; None where nothing is promised.
     median, p95 : over ``samples`` measurements; None where nothing could be measured.
     note : why not, or what limits the figure.
     """
 
     name: str
     unit: str
-    bar: float
+    bar: float | None
     median: float | None = None
     p95: float | None = None
     samples: int = 0
@@ -56,10 +56,12 @@ class Row:
         """``ok``, ``MISSED``, or why there is no figure."""
         if self.median is None:
             return f"not measured here: {self.note}"
+        if self.bar is None:
+            return "no bar"
         return "ok" if self.median <= self.bar else "MISSED"
 
     @classmethod
-    def of(cls, name: str, unit: str, bar: float, values: list[float], note: str = "") -> Row:
+    def of(cls, name: str, unit: str, bar: float | None, values: list[float], note: str = "") -> Row:
         """A row from its measurements."""
         ordered = sorted(values)
         p95 = ordered[min(len(ordered) - 1, round(0.95 * (len(ordered) - 1)))]
@@ -73,7 +75,8 @@ def format_row(row: Row) -> str:
     else:
         figures = f"median {row.median:7.1f} {row.unit:2}  p95 {row.p95:7.1f} {row.unit:2}"
     note = f"({row.note})  " if row.note and row.median is not None else ""
-    return f"{row.name:44} {figures:38} bar <= {row.bar:g} {row.unit:2}  {note}{row.verdict}"
+    bar = "" if row.bar is None else f"bar <= {row.bar:g} {row.unit:2}  "
+    return f"{row.name:44} {figures:38} {bar}{note}{row.verdict}"
 
 
 def prompts(count: int) -> list[str]:
@@ -122,15 +125,23 @@ def _generation(repeat: int, bundle: str | None, device: str, backend: str) -> I
         return
     for name, duration, steps, bar in cases:
         yield Row.of(name, "ms", bar, _time_prompts(engine, repeat, duration, steps))
+    preset = engine.bundle.samplers.get("emdm")
+    if preset is not None and engine.bundle.default_sampler != "emdm":
+        steps = preset["steps"]
+        for duration in (4.0, 9.8):
+            name = f"EMDM, {duration:g} s clip, {steps} step{'' if steps == 1 else 's'}"
+            yield Row.of(name, "ms", None, _time_prompts(engine, repeat, duration, steps, "emdm"))
 
 
-def _time_prompts(engine: Engine, repeat: int, duration: float, steps: int) -> list[float]:
+def _time_prompts(
+    engine: Engine, repeat: int, duration: float, steps: int, sampler: str | None = None
+) -> list[float]:
     """Milliseconds of each of ``repeat`` generations, after three that are not counted."""
     from motion_engine.engine import GenerateRequest
 
     values = []
     for seed, prompt in enumerate(prompts(repeat + 3)):
-        request = GenerateRequest(prompt=prompt, duration=duration, seed=seed, steps=steps)
+        request = GenerateRequest(prompt=prompt, duration=duration, seed=seed, steps=steps, sampler=sampler)
         start = time.perf_counter()
         engine.generate(request)
         values.append((time.perf_counter() - start) * 1e3)

@@ -31,7 +31,11 @@ def matrices_from_6d(six: Tensor) -> Tensor:
 
 def pelvis_frame_joints(feature_rows: Tensor) -> Tensor:
     """Joints (..., 22, 3) in metres in the frame of the pelvis, from the 6D rotations of features (..., 263)."""
-    local = matrices_from_6d(feature_rows[..., features.ROTATIONS].unflatten(-1, (21, 6)))
+    return pelvis_frame_tree(matrices_from_6d(feature_rows[..., features.ROTATIONS].unflatten(-1, (21, 6))))
+
+
+def pelvis_frame_tree(local: Tensor) -> Tensor:
+    """Joints (..., 22, 3) in metres in the frame of the pelvis, from local rotations (..., 21, 3, 3) of the others."""
     offsets = _OFFSETS.to(local)
     turned: list[Tensor] = [torch.eye(3).to(local).expand(*local.shape[:-3], 3, 3)] * skeleton.N_JOINTS
     joints: list[Tensor] = [torch.zeros_like(local[..., 0, :, 0])] * skeleton.N_JOINTS

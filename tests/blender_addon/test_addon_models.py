@@ -14,8 +14,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from packs import copy_of_base, zip_of  # noqa: E402
 
 from blender_addon import headless, models  # noqa: E402
-from blender_addon.properties import request_body  # noqa: E402
+from blender_addon.properties import _sampler_items, request_body  # noqa: E402
 from blender_addon.session import session  # noqa: E402
+from blender_addon.status import UserError  # noqa: E402
 
 
 class Layout:
@@ -33,6 +34,46 @@ class Layout:
     def operator(self, name, icon="NONE"):
         self.buttons.append(name)
         return self
+
+
+def offered(settings):
+    """Items of the sampler's menu as Blender asks for them."""
+    return [item[0] for item in _sampler_items(settings, None)]
+
+
+def test_the_menu_has_the_samplers_of_the_model(engine, run, scene):
+    """The shipped model has no EMDM; one that has it is listed like any other."""
+    settings = scene.motion_prompt
+    known = session.health
+    try:
+        session.health = {}
+        assert offered(settings) == ["AUTO", "motionlcm", "mld", "emdm"], "while nothing is known"
+        settings.sampler = "emdm"
+        assert request_body(settings, "walk")["sampler"] == "emdm"
+        model = {"title": "x", "commercial": True, "licence": "CC0-1.0", "own": True}
+        session.health = {
+            "bundles": [
+                {**model, "name": "one", "default": True, "samplers": ["motionlcm", "emdm"]},
+                {**model, "name": "two", "default": False, "samplers": ["motionlcm", "mld"]},
+            ]
+        }
+        settings.bundle = "one"
+        assert offered(settings) == ["AUTO", "motionlcm", "emdm"] and settings.sampler == "emdm"
+        settings.bundle = "two"
+        assert offered(settings) == ["AUTO", "motionlcm", "mld"] and settings.sampler == "AUTO"
+        with pytest.raises(TypeError):
+            settings.sampler = "emdm"
+        assert request_body(settings, "walk")["sampler"] is None
+    finally:
+        settings.bundle = "AUTO"
+        settings.sampler = "AUTO"
+        session.health = known
+
+
+def test_a_sampler_that_the_model_lacks_is_refused_with_a_sentence(engine, scene):
+    with pytest.raises(UserError, match="has no sampler 'emdm'") as caught:
+        headless.generate("a person walks", duration=1, sampler="emdm")
+    assert "motionlcm" in str(caught.value)
 
 
 def drawn(name):

@@ -79,6 +79,31 @@ steps = 50
 guidance = 4.0
 """
 
+EMDM = """
+[emdm]
+levels = 4
+noise_width = 8
+discriminator_width = 32
+discriminator_layers = 1
+[emdm_training]
+steps = 6
+batch = 4
+learning_rate = 1e-4
+discriminator_rate = 1e-4
+caption_drop = 0.1
+penalty = 0.02
+penalty_every = 3
+reconstruction = [4.0, 20.0]
+geometric = 1.0
+foot = 8.0
+geometric_clips = 2
+ema = 0.999
+warm_start = "mld"
+[presets.emdm]
+steps = 4
+guidance = 2.5
+"""
+
 
 def gesture(seed: int, n_frames: int = 90, fps: float = 30.0) -> Motion:
     """A standing body whose limbs swing; differs by seed."""
@@ -109,6 +134,16 @@ def config(tmp_path_factory):
 
     path = tmp_path_factory.mktemp("config") / "tiny.toml"
     path.write_text(TINY)
+    return Config.read(path)
+
+
+@pytest.fixture(scope="session")
+def emdm_config(tmp_path_factory):
+    """The tiny configuration with the sections of EMDM."""
+    from training.config import Config
+
+    path = tmp_path_factory.mktemp("config") / "tiny.toml"
+    path.write_text(TINY + EMDM)
     return Config.read(path)
 
 

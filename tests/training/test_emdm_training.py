@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 import torch
 
-from motion_engine import features, skeleton
+from motion_engine import bench, features, skeleton
 from motion_engine import quaternion as quat
+from motion_engine.cli import main
+from motion_engine.client import start_engine
 from motion_engine.engine import Engine, GenerateRequest
 from motion_engine.errors import EngineError
 from motion_engine.motion import Motion
@@ -23,7 +25,6 @@ from motion_engine.runtime.torch.emdm import teacher_times
 from motion_engine.samplers import emdm
 from motion_engine.samplers.schedule import ALPHA_BAR
 from training import loop
-from training.config import Config
 from training.curves import draw_curves
 from training.data.motion_set import MotionSet
 from training.ddim import clean_and_noise
@@ -33,38 +34,6 @@ from training.recipe import export_run, recipe, train_stage
 from training.train_emdm import foot_slide, make_discriminator, make_generator, train_emdm, warm_start
 from training.train_lcm import load_lcm
 from training.train_mld import latent_data, load_mld
-
-SECTIONS = """
-[emdm]
-levels = 4
-noise_width = 8
-discriminator_width = 32
-discriminator_layers = 1
-[emdm_training]
-steps = 6
-batch = 4
-learning_rate = 1e-4
-discriminator_rate = 1e-4
-caption_drop = 0.1
-penalty = 0.02
-penalty_every = 3
-reconstruction = [4.0, 20.0]
-geometric = 1.0
-foot = 8.0
-geometric_clips = 2
-ema = 0.999
-warm_start = "mld"
-[presets.emdm]
-steps = 4
-guidance = 2.5
-"""
-
-
-@pytest.fixture(scope="module")
-def emdm_config(config_text, tmp_path_factory):
-    path = tmp_path_factory.mktemp("config") / "tiny.toml"
-    path.write_text(config_text + SECTIONS)
-    return Config.read(path)
 
 
 @pytest.fixture(scope="module")
@@ -299,6 +268,36 @@ def test_a_generator_of_another_size_and_a_preset_that_lacks_something(bundle, t
     (wrong / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(EngineError, match="sampler emdm of wide lacks levels"):
         Engine.load(wrong)
+
+
+def test_the_command_line_makes_it_and_says_what_a_bundle_lacks(bundle, run, tmp_path, capsys):
+    clip = tmp_path / "wave.npz"
+    asked = ["generate", "a person waves", "--duration", "2", "--sampler", "emdm", "--out", str(clip)]
+    assert main([*asked, "--bundle", str(bundle)]) == 0
+    with np.load(clip) as made:
+        assert np.isfinite(made["joints"]).all()
+    clip.unlink()
+    assert main([*asked, "--bundle", str(run.parent / "without" / "tiny")]) == 2
+    assert "has no sampler 'emdm'" in capsys.readouterr().err and not clip.exists()
+
+
+def test_the_service_makes_it(bundle):
+    """Over HTTP: the list of models names the sampler, progress counts its steps."""
+    with start_engine(["--bundle", str(bundle), "--device", "cpu", "--threads", "1"]) as engine:
+        engine.wait_until_ready()
+        body = {"prompt": "a person waves", "duration": 2.0, "sampler": "emdm", "guidance": 1.0}
+        events = list(engine.generate(body))
+        assert [event["step"] for event in events if event["event"] == "progress"] == [1, 2, 3, 4]
+        assert events[-1]["event"] == "done"
+        with pytest.raises(EngineError, match="takes 1 to 4 steps, not 9"):
+            list(engine.generate({**body, "steps": 9}))
+
+
+def test_the_benchmark_has_rows_for_it(bundle):
+    rows = list(bench._generation(1, str(bundle), "cpu", "onnx"))
+    named = {row.name: row for row in rows}
+    assert named["EMDM, 4 s clip, 4 steps"].median > 0
+    assert bench.format_row(rows[-1]).endswith("no bar") and rows[-1].name.startswith("EMDM, 9.8 s")
 
 
 def test_the_report_has_a_row_for_it(bundle):

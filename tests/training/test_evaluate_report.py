@@ -19,7 +19,7 @@ from training.export.random_bundle import write_random_bundle
 
 
 @pytest.fixture(scope="module")
-def ready(config, tmp_path_factory):
+def ready(emdm_config, tmp_path_factory):
     """Folder with a set, an evaluator of two steps and a bundle of random weights."""
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("report")
@@ -27,7 +27,7 @@ def ready(config, tmp_path_factory):
     motion_set.save(folder / "set.npz")
     small = EvaluatorConfig("all-MiniLM-L6-v2", width=16, embedding=8)
     train_evaluator.train_evaluator(motion_set, folder / "evaluator", small, steps=2, batch=8)
-    write_random_bundle(folder, config)
+    write_random_bundle(folder, emdm_config, ("motionlcm", "mld", "emdm"))
     return folder
 
 
@@ -36,7 +36,8 @@ def run(monkeypatch, folder, *words):
         "report", "--bundle", str(folder / "random"), "--set", str(folder / "set.npz"), "--run", str(folder / "run"),
         "--evaluator", str(folder / "evaluator"), "--out", str(folder / "out"), "--runs", "2", "--sets", "2",
         "--texts", "2", "--repeats", "2", "--raw", "2", "--suite-seeds", "0", "--threads", "1",
-        "--steps", "mld=11", "--steps", "motionlcm=1,4", *words,
+        "--steps", "mld=11", "--steps", "motionlcm=1,4", "--steps", "emdm=2,4",
+        *words,
     ]  # fmt: skip
     monkeypatch.setattr(sys, "argv", ["python -m training", *command])
     return main()
@@ -53,7 +54,8 @@ def out(ready):
 def test_the_page(ready, out, monkeypatch, capsys):
     page = (out / "report.md").read_text()
     for text in (
-        "| real |", "| MLD, 11 steps |", "| MotionLCM, 1 step |", "| MotionLCM, 4 steps |", "without clean-up",
+        "| real |", "| MLD, 11 steps |", "| MotionLCM, 1 step |", "| MotionLCM, 4 steps |", "| EMDM, 2 steps |",
+        "| EMDM, 4 steps |", "without clean-up",
         "R-precision top 3 over real", "foot skate over real", "jerk over real", "python -m training report",
         "No row for the VAE", "fid_steps.png", "sheet_2.png", "32 windows",
     ):  # fmt: skip
@@ -90,7 +92,7 @@ def test_what_was_made_is_used_again(ready, out, monkeypatch):
 
 def test_mistakes_are_named(ready, monkeypatch, capsys):
     for words, sentence in (
-        (("--steps", "emdm=10"), "has no sampler emdm"),
+        (("--steps", "mote=10"), "has no sampler mote"),
         (("--steps", "mld"), "not of the form"),
         (("--sets", "0"), "at least one run and one set"),
         (("--sources", "elsewhere"), "no captioned windows"),

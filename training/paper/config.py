@@ -154,7 +154,7 @@ class PaperConfig:
         ValueError
             Names a section or key that is missing or unknown.
         """
-        path, data = _merged(path)
+        path, data = merged(path)
         if unknown := sorted(set(data) - {f.name for f in fields(cls)}):
             raise ValueError(f"{path.name} is no recipe of a paper: it has {', '.join(unknown)}.")
         kinds = {
@@ -163,14 +163,15 @@ class PaperConfig:
         }  # fmt: skip
         optional = {f.name for f in fields(cls) if f.default is not MISSING}
         made: dict[str, Any] = {
-            name: _section(path, name, kind, data)
+            name: section(path, name, kind, data)
             for name, kind in kinds.items()
             if name in data or name not in optional
         }
         return cls(**made)
 
 
-def _merged(path: str | Path) -> tuple[Path, dict[str, Any]]:
+def merged(path: str | Path) -> tuple[Path, dict[str, Any]]:
+    """The file of a recipe and what it says, that of the file which it extends below it."""
     path = Path(path)
     if not path.suffix:
         path = CONFIGS / f"{path.name}.toml"
@@ -182,15 +183,16 @@ def _merged(path: str | Path) -> tuple[Path, dict[str, Any]]:
     data = tomllib.loads(path.read_text(encoding="utf-8"))
     if parent := data.pop("extends", None):
         sibling = path.with_name(f"{parent}.toml")
-        _, below = _merged(sibling if sibling.exists() else parent)
+        _, below = merged(sibling if sibling.exists() else parent)
         data = {name: below.get(name, {}) | data.get(name, {}) for name in below | data}
     return path, data
 
 
-_Section = TypeVar("_Section")
+Section = TypeVar("Section")
 
 
-def _section(path: Path, name: str, kind: type[_Section], data: dict[str, Any]) -> _Section:
+def section(path: Path, name: str, kind: type[Section], data: dict[str, Any]) -> Section:
+    """One section; ValueError names keys that are missing or unknown."""
     expected = {f.name for f in fields(kind)}  # type: ignore[arg-type]
     wrong = sorted(expected.symmetric_difference(data.get(name, {})))
     if wrong:

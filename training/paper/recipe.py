@@ -15,10 +15,11 @@ from motion_engine.runtime.torch.paper import text_folder
 from motion_engine.runtime.torch.paper.bundle import PRESETS, PaperBundle, write_bundle
 from motion_engine.runtime.torch.paper.denoiser import Denoiser
 from training.loop import is_finished, pick_device
-from training.paper import stages
+from training.paper import emdm, stages
 from training.paper.config import PaperConfig
 from training.paper.control import train_control
 from training.paper.data import PaperData, SentenceVectors
+from training.paper.emdm_config import is_emdm
 
 
 def recipe(
@@ -161,6 +162,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_command(arguments: argparse.Namespace) -> None:
     """``python -m training paper``."""
+    if is_emdm(arguments.config):
+        emdm.run_command(arguments)
+    else:
+        _latent_recipe(arguments)
+    print(arguments.out or arguments.run)
+
+
+def _latent_recipe(arguments: argparse.Namespace) -> None:
     recipe(
         PaperConfig.read(arguments.config),
         arguments.data,
@@ -170,4 +179,3 @@ def run_command(arguments: argparse.Namespace) -> None:
         out=arguments.out,
         command=f"python -m training paper DATA --config {arguments.config}",
     )
-    print(arguments.out or arguments.run)
