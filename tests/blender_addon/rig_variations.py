@@ -13,6 +13,7 @@ from rig_bodies import CHILD, GIANT, SAME, Body, Proportions, RestPose, posed, p
 from rig_measure import Figure
 from rig_styles import Style, make_armature
 
+from blender_addon import bench
 from motion_engine import skeleton
 
 MODES = ("XYZ", "XZY", "YXZ", "YZX", "ZXY", "ZYX", "AXIS_ANGLE")
@@ -92,12 +93,7 @@ def figure_of(target: bpy.types.Object, body: Body, variation: Variation, stretc
 
 def rigify_human() -> Figure:
     """The Rigify human that Blender generates, on its own proportions; measured on its deform bones."""
-    bpy.ops.preferences.addon_enable(module="rigify")
-    bpy.ops.object.armature_human_metarig_add()
-    metarig = bpy.context.object
-    bpy.ops.pose.rigify_generate()
-    target = bpy.context.object
-    bpy.data.objects.remove(metarig)
+    target = bench.rigify_human()
     bones = {
         "pelvis": "spine", "spine1": "spine.001", "spine2": "spine.002", "spine3": "spine.003", "neck": "spine.004",
         "head": "spine.006",
