@@ -138,6 +138,7 @@ def make_armature(
     data = bpy.data.armatures.new(name or style.table)
     made = bpy.data.objects.new(name or style.table, data)
     bpy.context.scene.collection.objects.link(made)
+    bpy.context.view_layer.update()
     for other in bpy.context.view_layer.objects:
         other.select_set(False)
     bpy.context.view_layer.objects.active = made
