@@ -106,7 +106,9 @@ def row(prompt: str, spacing: list[float] | None) -> tuple[list[bpy.types.Object
         spacing = [at - (edge - GAP) / 2 for at in spacing]
     for (figure, _), at in zip(figures, spacing, strict=True):
         figure.location.x = at
-    wide = 2 * max(abs(at + float(edge)) for (_, box), at in zip(figures, spacing, strict=True) for edge in box[:, 0])
+    wide = 2 * max(
+        abs(at + float(edge)) for (_, box), at in zip(figures, spacing, strict=True) for edge in box[:, 0]
+    )
     return [figure for figure, _ in figures], spacing, wide, max(float(box[1, 2]) for _, box in figures)
 
 
@@ -131,7 +133,11 @@ def render(path: Path, height: int, samples: int) -> Image.Image:
     scene = bpy.context.scene
     scene.render.engine = "CYCLES"
     scene.cycles.samples = samples
-    scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = WIDTH, height, 100
+    scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = (
+        WIDTH,
+        height,
+        100,
+    )
     scene.render.image_settings.file_format = "PNG"
     scene.render.filepath = str(path)
     bpy.ops.render.render(write_still=True)

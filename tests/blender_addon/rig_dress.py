@@ -20,7 +20,12 @@ _CHILD = {
     "neck": "head", "hip": "knee", "knee": "ankle", "shoulder": "elbow", "elbow": "wrist",
 }  # fmt: skip
 _TRUNK = ("pelvis", "spine1", "spine2", "spine3")
-_SIZES = (("left_hip", "right_hip"), ("left_shoulder", "right_shoulder"), ("pelvis", "neck"), ("left_hip", "left_knee"))
+_SIZES = (
+    ("left_hip", "right_hip"),
+    ("left_shoulder", "right_shoulder"),
+    ("pelvis", "neck"),
+    ("left_hip", "left_knee"),
+)
 DARK = (0.055, 0.075, 0.105)
 
 

@@ -115,4 +115,3 @@ def rigify_human() -> Figure:
     soles[..., 2] = 0.0
     rest = np.array([heads[joint] for joint in skeleton.JOINT_NAMES])
     return Figure(target, deform, rest, soles, balls, Matrix(), False)
-

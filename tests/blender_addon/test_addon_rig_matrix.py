@@ -8,13 +8,13 @@ import pytest
 
 pytest.importorskip("bpy")
 
-from rig_bodies import RestPose, posed, proportioned, reference  # noqa: E402
-from rig_matrix import BEGIN, END, FPS, PAGE, Line, play, row  # noqa: E402
-from rig_styles import STYLES, tables  # noqa: E402
-from rig_variations import CHILD, GIANT, VARIATIONS, build, rigify_human  # noqa: E402
+from rig_bodies import RestPose, posed, proportioned, reference
+from rig_matrix import BEGIN, END, FPS, PAGE, Line, play, row
+from rig_styles import STYLES, tables
+from rig_variations import CHILD, GIANT, VARIATIONS, build, rigify_human
 
-from motion_engine.bundle import list_bundles  # noqa: E402
-from motion_engine.engine import Engine, GenerateRequest  # noqa: E402
+from motion_engine.bundle import list_bundles
+from motion_engine.engine import Engine, GenerateRequest
 
 JOINTS, FLOOR = 5.0, 5.0
 """Millimetres: mean error of the joints on the source's proportions, largest error of standing feet on any."""
@@ -29,7 +29,9 @@ def motions():
         pytest.skip("no model bundle here")
     engine = Engine.load()
     prompts = ("a person walks forward and turns around", "a person sits down")
-    return [engine.generate(GenerateRequest(prompt=p, duration=2.0, seed=0))[0].resample(FPS) for p in prompts]
+    return [
+        engine.generate(GenerateRequest(prompt=p, duration=2.0, seed=0))[0].resample(FPS) for p in prompts
+    ]
 
 
 def within_bars(score):
