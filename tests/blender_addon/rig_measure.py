@@ -180,8 +180,8 @@ def measure(figure: Figure, motion: Motion) -> Score:
     depth = max(0.0, -float(soles[..., 2].min())) * 1e3
     counted = distances[:, known]
     return Score(
-        counted[np.isfinite(counted)] if figure.same else np.empty(0), _angles(got, source), np.concatenate(floor), depth,
-        np.concatenate(slide), np.concatenate(source_slide),
+        counted[np.isfinite(counted)] if figure.same else np.empty(0), _angles(got, source), np.concatenate(floor),
+        depth, np.concatenate(slide), np.concatenate(source_slide),
     )  # fmt: skip
 
 

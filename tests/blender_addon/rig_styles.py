@@ -23,6 +23,7 @@ Array = NDArray[np.floating]
 
 FBX = Matrix.Scale(100, 4) @ Matrix.Rotation(math.radians(-90), 4, "X")
 METRES = Matrix()
+T_POSE = RestPose()
 FRONT, UP, LEFT = np.array([0.0, -1.0, 0.0]), np.array([0.0, 0.0, 1.0]), np.array([1.0, 0.0, 0.0])
 
 _ARM = {"shoulder", "elbow", "wrist", "collar"}
@@ -45,7 +46,7 @@ class Style:
 
     table: str
     axes: str
-    rest: RestPose = RestPose()
+    rest: RestPose = T_POSE
     space: Matrix = METRES
     connected: bool = False
 

@@ -11,7 +11,7 @@ from addon_rig_tables import Rig
 from mathutils import Matrix
 from rig_bodies import CHILD, GIANT, SAME, Body, Proportions, RestPose, posed, proportioned, reference
 from rig_measure import Figure
-from rig_styles import Style, make_armature
+from rig_styles import METRES, T_POSE, Style, make_armature
 
 from blender_addon import bench
 from motion_engine import skeleton
@@ -41,7 +41,7 @@ class Variation:
     rest: RestPose | None = None
     shape: Proportions = SAME
     space: Matrix | None = None
-    world: Matrix = Matrix()
+    world: Matrix = METRES
     stretch: tuple[float, float, float] = (1.0, 1.0, 1.0)
     rolls: bool = False
     modes: bool = False
@@ -50,7 +50,7 @@ class Variation:
 AS_IT_COMES = Variation("as the family comes")
 VARIATIONS = (
     AS_IT_COMES,
-    Variation("T-pose", RestPose()),
+    Variation("T-pose", T_POSE),
     Variation("A-pose, arms 45° down", RestPose(arms=45.0, elbows=10.0)),
     Variation("armature in centimetres, object scaled by 0.01", space=Matrix.Scale(100, 4)),
     Variation("character 0.01 times as large", world=Matrix.Scale(0.01, 4)),

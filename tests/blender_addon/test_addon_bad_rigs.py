@@ -147,7 +147,8 @@ def test_two_bones_by_one_name(scene):
 
 
 @pytest.mark.parametrize(("upper", "lower", "limb"), [
-    ("LeftUpLeg", "LeftLeg", "left leg"), ("RightLeg", "RightFoot", "right leg"), ("RightArm", "RightForeArm", "right arm"),
+    ("LeftUpLeg", "LeftLeg", "left leg"), ("RightLeg", "RightFoot", "right leg"),
+    ("RightArm", "RightForeArm", "right arm"),
 ])  # fmt: skip
 def test_bones_without_length(scene, upper, lower, limb):
     target = family("mixamo")
