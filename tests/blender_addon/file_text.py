@@ -9,16 +9,10 @@ import bpy
 
 _KINDS = ("objects", "armatures", "meshes", "actions", "scenes", "collections", "texts", "materials")
 _SKIPPED = {
-    "rna_type",
-    "id_data",
-    "original",
-    "view_layers",
-    "depsgraph",
-    "users",
-    "is_evaluated",
-    "tag",
-    "use_nodes",
-}
+    "rna_type", "id_data", "original", "view_layers", "depsgraph", "users", "is_evaluated", "tag", "use_nodes",
+    # settings of tools and renderers, some of which crash Blender 4.2 when they are read without a window
+    "tool_settings", "display", "eevee", "cycles", "cycles_curves", "view_settings", "render", "sequencer_colorspace",
+}  # fmt: skip
 _DEPTH = 7
 
 
