@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import bpy
 
-from . import apply, rig
+from . import apply, rig, unfit
 from .properties import request_body, retarget_options
 from .retarget.options import Controls
 from .session import Item, Task, pump, session
@@ -64,6 +64,7 @@ def generate(
     if controls is not None:
         options = replace(options, controls=controls)
     if armature is not None:
+        unfit.refuse_unseen(armature, bpy.context)
         rig.check_keys(armature, rig.check(armature), options)
     handle = rig.Handle.of(armature) if armature is not None else None
     first = scene.frame_current if start is None else start

@@ -8,7 +8,7 @@ import random
 import bpy
 from bpy.props import BoolProperty, StringProperty
 
-from . import apply, rig
+from . import apply, rig, unfit
 from .character.build import add_character
 from .preferences import log_path
 from .properties import MAX_SEED, request_body, retarget_options
@@ -28,6 +28,7 @@ def place_for(context: bpy.types.Context, new_character: bool) -> apply.Place:
     target = None if new_character else rig.selected_armature(context)
     options = retarget_options(context.scene.motion_prompt)
     if target is not None:
+        unfit.refuse_unseen(target, context)
         rig.check_keys(target, rig.check(target), options)
     handle = rig.Handle.of(target) if target is not None else None
     writing = Writing.of(context.scene.motion_prompt.writing)

@@ -14,7 +14,7 @@ from mathutils import Matrix
 from motion_engine import quaternion as quat
 from motion_engine import skeleton
 
-from . import control_rig, obstacles, probe, rig_map_table, rig_maps, roots, switches
+from . import control_rig, obstacles, probe, rig_map_table, rig_maps, roots, switches, unfit
 from .retarget.options import DEFAULTS, RetargetOptions
 from .retarget.rest import RestRig, Root
 from .rig_maps.document import MapError
@@ -91,8 +91,9 @@ def check(target: bpy.types.Object) -> rig_maps.Mapping:
         raise UserError(
             f"'{target.name}' is being edited in the NLA. Leave the strip's tweak mode (Tab) first."
         )
+    unfit.refuse_without_size(target)
     try:
-        return bone_map(target)
+        mapping = bone_map(target)
     except rig_maps.RigError as error:
         fixes = [choose]
         if error.recognition is not None and rig_map_table.is_usable(target.data, error.recognition.mapping):
@@ -101,6 +102,8 @@ def check(target: bpy.types.Object) -> rig_maps.Mapping:
             f"'{target.name}': {error} Nothing was changed. Under Rig Map you can say which bone is which.",
             fixes,
         ) from None
+    unfit.refuse_without_length(target, mapping)
+    return mapping
 
 
 def bone_map(target: bpy.types.Object) -> rig_maps.Mapping:

@@ -1,194 +1,194 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One prompt on eight rigs, side by side: ``python docs/take_rig_pictures.py`` in a Python that has bpy.
+"""Render docs/pictures/rigs.jpg, the same prompts on eight rigs: ``python docs/take_rig_pictures.py``.
 
-Writes docs/pictures/rigs.jpg. The bodies are drawn around the bones as Blender evaluates them: a capsule a bone, a
-ball a joint. The rigs are those of ``tests/blender_addon/rig_matrix.py``.
+Needs a Python with bpy and Pillow (`.venv-bpy50`); takes a minute or two. The rigs are those of the tests
+(`tests/blender_addon/rig_styles.py`); each wears the mannequin, fitted to its rest pose and weighted to its bones.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "blender_addon")]
 
-import bmesh  # noqa: E402
 import bpy  # noqa: E402
 import numpy as np  # noqa: E402
-from mathutils import Matrix, Vector  # noqa: E402
+from bpy_extras.object_utils import world_to_camera_view  # noqa: E402
+from mathutils import Vector  # noqa: E402
 from PIL import Image, ImageDraw, ImageFont  # noqa: E402
-from rig_matrix import FPS, new_file  # noqa: E402
+from rig_bodies import CHILD, GIANT  # noqa: E402
+from rig_dress import dress  # noqa: E402
 from rig_measure import Figure, put  # noqa: E402
 from rig_styles import STYLES, tables  # noqa: E402
-from rig_variations import AS_IT_COMES, VARIATIONS, build, rigify_human  # noqa: E402
+from rig_variations import AS_IT_COMES, build, rigify_human  # noqa: E402
 
-from demo.stage import build_studio  # noqa: E402
+from demo import stage  # noqa: E402
 from motion_engine import skeleton  # noqa: E402
 from motion_engine.engine import Engine, GenerateRequest  # noqa: E402
+from motion_engine.motion import Motion  # noqa: E402
 
-PROMPT, SEED, SECONDS, AT = "a person kicks with the right leg", 1, 3.0, 0.5
-GAP = 1.15  # metres from one character to the next
-SIZE = (1600, 520)
+J = skeleton.JOINT
 OUT = HERE / "pictures" / "rigs.jpg"
-RADII = {
-    "hip": 0.075, "knee": 0.055, "ankle": 0.042, "foot": 0.03, "collar": 0.05, "shoulder": 0.046, "elbow": 0.038,
-    "wrist": 0.032, "pelvis": 0.1, "spine1": 0.105, "spine2": 0.11, "spine3": 0.115, "neck": 0.05, "head": 0.1,
-}  # fmt: skip
-"""Metres around a joint of a body of 1.7 m."""
-
-SHOWN = (
-    ("rigify", "", "Rigify"),
-    ("mixamo", "", "Mixamo"),
-    ("ue5", "", "Unreal 5"),
-    ("vroid", "", "VRoid"),
-    ("daz_g8", "", "Daz Genesis 8"),
-    ("mpfb_default", "", "MakeHuman"),
-    ("mixamo", "child, 0.9 m", "Child, 0.9 m"),
-    ("cc", "giant, 2.4 m", "Giant, 2.4 m"),
-)
-"""Table of the rig, title of the variation, label."""
+PROMPTS = ("a person walks forward", "someone waves with the right hand")
+WIDTH, LABELS, TITLE = 1800, 50, 34  # pixels
+TURN, GAP = 0.62, 0.3
+"""Radians by which each figure is turned to the side, metres between two."""
 
 
-def figure_for(name: str, variation: str) -> Figure:
-    """The rig in the scene."""
-    if name == "rigify":
-        return rigify_human()
-    style = next(one for one in STYLES if one.table == name)
-    chosen = next((one for one in VARIATIONS if one.title == variation), AS_IT_COMES)
-    return build(style, tables()[name], chosen)
+@dataclass(frozen=True)
+class Sitter:
+    """A rig for the picture: two lines of label, colour of the shell, what makes it."""
+
+    name: str
+    detail: str
+    colour: tuple[float, float, float]
+    make: Callable[[], Figure]
 
 
-def posed(figure: Figure, frame: int) -> dict[str, np.ndarray]:
-    """Joint -> place (3,) in the body's frame, with the tips of the toes and the crown."""
-    bpy.context.scene.frame_set(frame)
-    target = figure.target.evaluated_get(bpy.context.evaluated_depsgraph_get())
-    to = figure.frame.inverted() @ target.matrix_world
-    into = figure.target.matrix_world.inverted() @ figure.frame
-    places = {joint: np.array(to @ target.pose.bones[bone].head) for joint, bone in figure.bones.items()}
-
-    def carried(bone: str, point: np.ndarray) -> np.ndarray:
-        own = figure.target.data.bones[bone].matrix_local.inverted() @ into @ Vector(point)
-        return np.array(to @ (target.pose.bones[bone].matrix @ own))
-
-    for side, sole in zip(("left", "right"), figure.soles, strict=True):
-        ankle = figure.bones[f"{side}_ankle"]
-        toe = figure.bones.get(f"{side}_foot", ankle)
-        up = np.array([0.0, 0.0, RADII["foot"]])
-        places[f"{side}_heel"], places[f"{side}_ball"] = (carried(ankle, p + up) for p in sole[:2])
-        places[f"{side}_tip"] = carried(toe, sole[2] + up)
-        elbow, wrist = places[f"{side}_elbow"], places[f"{side}_wrist"]
-        places[f"{side}_hand"] = wrist + 0.55 * (wrist - elbow) / np.linalg.norm(wrist - elbow) * 0.3
-    head = figure.heads[skeleton.JOINT["head"]]
-    size = figure.heads[skeleton.JOINT["neck"], 2] / 1.4
-    places["crown"] = carried(figure.bones["head"], head + np.array([0.0, -0.02, 0.16]) * size)
-    places["nose"] = carried(figure.bones["head"], head + np.array([0.0, -0.11, 0.07]) * size)
-    return places
+def family(table: str, shape: object = AS_IT_COMES.shape) -> Callable[[], Figure]:
+    """Maker of a family's rig as it comes, on a body of the given proportions."""
+    style = next(style for style in STYLES if style.table == table)
+    return lambda: build(style, tables()[table], replace(AS_IT_COMES, shape=shape))
 
 
-def capsule(mesh: bmesh.types.BMesh, start: np.ndarray, end: np.ndarray, first: float, last: float) -> None:
-    """A tapered cylinder with round ends."""
-    way = Vector(end - start)
-    if way.length > 1e-6:
-        turn = way.to_track_quat("Z", "Y").to_matrix().to_4x4()
-        middle = Matrix.Translation(Vector(start + end) / 2) @ turn
-        bmesh.ops.create_cone(
-            mesh, cap_ends=False, segments=24, radius1=first, radius2=last, depth=way.length, matrix=middle
-        )
-    for place, radius in ((start, first), (end, last)):
-        bmesh.ops.create_uvsphere(
-            mesh, u_segments=24, v_segments=16, radius=radius, matrix=Matrix.Translation(place)
-        )
+SITTERS = (
+    Sitter("Rigify", "generated, 706 bones", (0.60, 0.57, 0.52), rigify_human),
+    Sitter("Mixamo", "T-pose, centimetres", (0.25, 0.40, 0.58), family("mixamo")),
+    Sitter("Unreal (UE5)", "A-pose, X along the bone", (0.62, 0.34, 0.18), family("ue5")),
+    Sitter("VRM (VRoid)", "T-pose", (0.52, 0.27, 0.45), family("vroid")),
+    Sitter("Daz Genesis 8", "bend and twist bones", (0.27, 0.48, 0.25), family("daz_g8")),
+    Sitter("MakeHuman", "five spine bones", (0.60, 0.46, 0.14), family("mpfb_default")),
+    Sitter("Child, 0.9 m", "Character Creator", (0.16, 0.48, 0.50), family("cc", CHILD)),
+    Sitter("Giant, 2.4 m", "3ds Max Biped", (0.50, 0.20, 0.18), family("biped", GIANT)),
+)  # fmt: skip
 
 
-def body(
-    figure: Figure, places: dict[str, np.ndarray], name: str, colour: tuple[float, ...]
-) -> bpy.types.Object:
-    """A mesh around the posed joints."""
-    mesh = bmesh.new()
-    size = figure.heads[skeleton.JOINT["neck"], 2] / 1.4
-    pairs = [("crown", "head"), ("head", "neck")]
-    for joint, parent in zip(skeleton.JOINT_NAMES, skeleton.PARENTS, strict=True):
-        above = skeleton.JOINT_NAMES[parent] if parent >= 0 else None
-        while above is not None and above not in places:
-            up = int(skeleton.PARENTS[skeleton.JOINT[above]])
-            above = skeleton.JOINT_NAMES[up] if up >= 0 else None
-        if joint in places and above is not None and joint not in ("left_foot", "right_foot", "head"):
-            pairs.append((joint, above))
-    for side in ("left", "right"):
-        pairs += [(f"{side}_hand", f"{side}_wrist"), (f"{side}_heel", f"{side}_ankle"),
-                  (f"{side}_ball", f"{side}_heel"), (f"{side}_ball", f"{side}_ankle"),
-                  (f"{side}_tip", f"{side}_ball")]  # fmt: skip
+def clip(prompt: str) -> tuple[Motion, int]:
+    """The engine's clip and the frame where ankles are furthest apart, or a hand is highest."""
+    request = GenerateRequest(prompt=prompt, duration=4.0, seed=0)
+    motion = Engine.load().generate(request)[0].resample(24.0)
+    feet = motion.joints[:, [J["left_ankle"], J["right_ankle"]]]
+    measure = np.linalg.norm(feet[:, 0] - feet[:, 1], axis=-1)
+    if "walk" not in prompt:
+        measure = motion.joints[:, J["right_wrist"], 1]
+    middle = slice(len(measure) // 4, 3 * len(measure) // 4)
+    return motion, middle.start + int(measure[middle].argmax())
 
-    def radius(joint: str) -> float:
-        part = joint.split("_")[-1]
-        return size * RADII.get(part, {"crown": 0.085, "hand": 0.03}.get(part, RADII["foot"]))
 
-    for one, other in pairs:
-        capsule(mesh, places[other], places[one], radius(other), radius(one))
-    capsule(mesh, places["nose"], places["nose"], 0.025 * size, 0.025 * size)
-    data = bpy.data.meshes.new(name)
-    mesh.to_mesh(data)
-    mesh.free()
-    data.polygons.foreach_set("use_smooth", np.ones(len(data.polygons), dtype=bool))
-    material = bpy.data.materials.new(name)
-    material.use_nodes = True
-    shader = next(node for node in material.node_tree.nodes if node.type == "BSDF_PRINCIPLED")
-    shader.inputs["Base Color"].default_value = (*colour, 1.0)
-    shader.inputs["Roughness"].default_value = 0.6
-    data.materials.append(material)
-    return bpy.data.objects.new(name, data)
+def sit(sitter: Sitter, motion: Motion, frame: int) -> tuple[bpy.types.Object, np.ndarray]:
+    """The frozen body of one rig at the frame, over the origin, and its box (2, 3)."""
+    figure = sitter.make()
+    body = dress(figure, sitter.name, sitter.colour)
+    put(figure.target, motion)
+    bpy.context.scene.frame_set(1 + frame)
+    frozen, box = stage.freeze_pose([body], sitter.name, TURN)
+    bpy.data.objects.remove(body)
+    bpy.data.objects.remove(figure.target)
+    return frozen, box
+
+
+def row(prompt: str, spacing: list[float] | None) -> tuple[list[bpy.types.Object], list[float], float, float]:
+    """Every rig with the prompt's motion, in a row along X; where they stand, the row's width, its height."""
+    motion, frame = clip(prompt)
+    figures = [sit(sitter, motion, frame) for sitter in SITTERS]
+    if spacing is None:
+        spacing, edge = [], 0.0
+        for _, box in figures:
+            spacing.append(edge - float(box[0, 0]))
+            edge += float(box[1, 0] - box[0, 0]) + GAP
+        spacing = [at - (edge - GAP) / 2 for at in spacing]
+    for (figure, _), at in zip(figures, spacing, strict=True):
+        figure.location.x = at
+    wide = 2 * max(
+        abs(at + float(edge)) for (_, box), at in zip(figures, spacing, strict=True) for edge in box[:, 0]
+    )
+    return [figure for figure, _ in figures], spacing, wide, max(float(box[1, 2]) for _, box in figures)
+
+
+def aim_camera(wide: float, tall: float) -> bpy.types.Object:
+    """A long lens before the row."""
+    data = bpy.data.cameras.new("Row")
+    data.lens, data.sensor_width = 120, 36
+    camera = bpy.data.objects.new("Row", data)
+    bpy.context.scene.collection.objects.link(camera)
+    target = Vector((0, 0, tall * 0.48))
+    camera.location = target + Vector((0, -1.0, 0.1)).normalized() * wide / (36 / 120)
+    camera.rotation_euler = (target - camera.location).to_track_quat("-Z", "Y").to_euler()
+    bpy.context.scene.camera = camera
+    fade = next(n for n in bpy.data.materials["Studio floor"].node_tree.nodes if n.type == "MAP_RANGE")
+    depth = float(camera.location.length)
+    fade.inputs["From Min"].default_value, fade.inputs["From Max"].default_value = depth + 0.8, depth + 7.0
+    return camera
+
+
+def render(path: Path, height: int, samples: int) -> Image.Image:
+    """What the camera sees, `WIDTH` pixels wide."""
+    scene = bpy.context.scene
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples = samples
+    scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = (
+        WIDTH,
+        height,
+        100,
+    )
+    scene.render.image_settings.file_format = "PNG"
+    scene.render.filepath = str(path)
+    bpy.ops.render.render(write_still=True)
+    return Image.open(path).convert("RGB")
+
+
+def lettered(pictures: list[Image.Image], places: list[float]) -> Image.Image:
+    """The pictures, one below the other, each under its prompt; the rigs' names at the bottom."""
+    sheet = Image.new("RGB", (WIDTH, sum(one.height + TITLE for one in pictures) + LABELS), (38, 41, 46))
+    draw = ImageDraw.Draw(sheet)
+
+    def text(words: str, size: int, middle: float, y: int, colour: tuple[int, int, int]) -> None:
+        font = ImageFont.load_default(size)
+        draw.text((middle - draw.textlength(words, font=font) / 2, y), words, colour, font=font)
+
+    top = 0
+    for prompt, picture in zip(PROMPTS, pictures, strict=True):
+        text(f"“{prompt}”", 20, WIDTH / 2, top + 5, (240, 240, 238))
+        sheet.paste(picture, (0, top + TITLE))
+        top += TITLE + picture.height
+    for sitter, at in zip(SITTERS, places, strict=True):
+        text(sitter.name, 20, at * WIDTH, sheet.height - LABELS + 4, (240, 240, 238))
+        text(sitter.detail, 14, at * WIDTH, sheet.height - LABELS + 28, (170, 174, 180))
+    return sheet
 
 
 def main() -> None:
-    """Make the bodies one by one, gather them, render, label."""
-    motion = Engine.load().generate(GenerateRequest(PROMPT, duration=SECONDS, seed=SEED))[0].resample(FPS)
-    frame = 1 + round(AT * (motion.n_frames - 1))
-    found = []
-    for name, variation, _ in SHOWN:
-        new_file()
-        figure = figure_for(name, variation)
-        put(figure.target, motion)
-        found.append((figure, posed(figure, frame)))
-    heads = [(figure.heads.copy(), places) for figure, places in found]
-    new_file()
-    scene = bpy.context.scene
-    build_studio()
-    palette = [(0.83, 0.81, 0.76), (0.35, 0.55, 0.72), (0.72, 0.45, 0.33), (0.5, 0.62, 0.42)]
-    for index, ((_, places), (figure, _)) in enumerate(zip(heads, found, strict=True)):
-        made = body(figure, places, SHOWN[index][2], palette[index % len(palette)])
-        scene.collection.objects.link(made)
-        ground = (places["left_ankle"] + places["right_ankle"]) / 2
-        made.location = ((index - (len(SHOWN) - 1) / 2) * GAP - ground[0], -ground[1], 0.0)
-    camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
-    scene.collection.objects.link(camera)
-    camera.data.type = "ORTHO"
-    camera.data.ortho_scale = GAP * len(SHOWN) + 0.2
-    camera.location = (0.0, -12.0, 2.6)
-    aim = Vector((0.0, 0.0, 1.12))
-    camera.rotation_euler = (aim - camera.location).to_track_quat("-Z", "Y").to_euler()
-    scene.camera = camera
-    scene.render.resolution_x, scene.render.resolution_y = SIZE
-    scene.render.resolution_percentage = 100
-    scene.render.image_settings.file_format = "PNG"
-    raw = OUT.with_suffix(".png")
-    scene.render.filepath = str(raw)
-    bpy.ops.render.render(write_still=True)
-    picture = Image.open(raw).convert("RGB")
-    draw = ImageDraw.Draw(picture)
-    font = ImageFont.load_default(22)
-    for index, (_, _, label) in enumerate(SHOWN):
-        x = SIZE[0] * (0.5 + (index - (len(SHOWN) - 1) / 2) * GAP / camera.data.ortho_scale)
-        draw.text((x, SIZE[1] - 22), label, fill=(245, 245, 245), font=font, anchor="mm")
-    picture.save(OUT, quality=86)
-    raw.unlink()
-    print(OUT)
+    """Make the rigs, put the motions on them, render."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.context.scene.render.fps = 24
+    first, spacing, wide, tall = row(PROMPTS[0], None)
+    second, _, wide_too, tall_too = row(PROMPTS[1], spacing)
+    wide = max(wide, wide_too) + 0.5
+    stage.build_studio()
+    pictures = []
+    with tempfile.TemporaryDirectory() as folder:
+        for shown, height in ((first, tall), (second, tall_too)):
+            camera = aim_camera(wide, height)
+            bpy.context.view_layer.update()
+            places = [world_to_camera_view(bpy.context.scene, camera, Vector((at, 0, 0))).x for at in spacing]
+            for figure in (*first, *second):
+                for part in figure.children:
+                    part.hide_render = figure not in shown
+            pixels = round((height + 0.4) / wide * WIDTH / 2) * 2
+            pictures.append(render(Path(folder) / "row.png", pixels, 24).copy())
+    picture = lettered(pictures, places)
+    picture.save(OUT, quality=84, optimize=True)
+    print(f"{OUT} {picture.size} {OUT.stat().st_size // 1000} kB")
 
 
 if __name__ == "__main__":
     main()
     sys.stdout.flush()
-    os._exit(0)
+    os._exit(0)  # Blender's destructors may wait for ever once a library was loaded, as Rigify does

@@ -14,6 +14,9 @@ Rest = Mapping[str, Array]
 
 _BONES_ON_A_SIDE = (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist"))
 
+_ALIKE = 0.5
+"""Ratio of the lengths of two limbs below which they are not a left and a right one."""
+
 _FACING = 0.2
 """Share of the foot's length that has to point to the front or the back to tell which it is."""
 
@@ -29,6 +32,20 @@ def check(bones: Mapping[str, str], rest: Rest) -> tuple[float, str | None]:
     ``bones`` has every required joint.
     """
     at = heads(bones, rest)
+    ratios = _ratios(at)
+    if not ratios:
+        return 0.0, None
+    symmetry = float(np.mean(ratios))
+    return symmetry, four_legs(bones, at) or swapped(bones, at)
+
+
+def lopsided(bones: Mapping[str, str], rest: Rest) -> bool:
+    """Whether a limb is less than half as long as that of the other side, as when a finger is taken for an arm."""
+    return min(_ratios(heads(bones, rest)), default=1.0) < _ALIKE
+
+
+def _ratios(at: Mapping[str, Array]) -> list[float]:
+    """Shorter over longer of left and right, for each of `_BONES_ON_A_SIDE` that is there on both."""
     ratios = []
     for first, second in _BONES_ON_A_SIDE:
         lengths = []
@@ -37,10 +54,7 @@ def check(bones: Mapping[str, str], rest: Rest) -> tuple[float, str | None]:
                 lengths.append(float(np.linalg.norm(at[f"{side}_{second}"] - at[f"{side}_{first}"])))
         if len(lengths) == 2:
             ratios.append(min(lengths) / max(lengths) if max(lengths) > 0 else 0.0)
-    if not ratios:
-        return 0.0, None
-    symmetry = float(np.mean(ratios))
-    return symmetry, four_legs(bones, at) or swapped(bones, at)
+    return ratios
 
 
 def four_legs(bones: Mapping[str, str], at: Mapping[str, Array]) -> str | None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from . import explain, shape
+from . import explain, posture, shape
 from .family import REQUIRED, Hints, RigFamily
 from .matching import Fit, Parents, best_fits
 from .posture import Rest
@@ -95,7 +95,8 @@ def recognize(families: Sequence[RigFamily], parents: Parents, rest: Rest | None
         return Recognition(_mapping(best, parents), best.score, True, _reasons(best), (), ranking)
     known = len(REQUIRED & (best.bones.keys() | best.misplaced.keys()))
     read = shape.read(parents, rest) if rest is not None and not best.problems else None
-    if read is not None and read.sure and _agree(best, read, known):
+    alike = read is not None and rest is not None and not posture.lopsided(read.bones, rest)
+    if read is not None and read.sure and alike and _agree(best, read, known):
         score = 0.75  # a shape is never as good as a name
         reasons = (f"{len(read.bones)} joints read off the shape of the skeleton",)
         return Recognition(Mapping(shape.TITLE, read.bones), score, True, reasons, (), ranking)

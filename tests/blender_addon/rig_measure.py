@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from blender_addon import keyframes, rig
 from blender_addon.axes import to_blender
 from blender_addon.retarget import solver
-from motion_engine import quaternion as quat
 from motion_engine import skeleton
 from motion_engine.motion import Motion
 
@@ -30,6 +29,8 @@ LEGS = (("hip", "knee"), ("knee", "ankle"))
 LIMBS = (*LEGS, ("shoulder", "elbow"), ("elbow", "wrist"))
 STANDS = 0.005
 """Metres over its place at rest below which a foot of the source stands."""
+SUNK = 0.0005
+"""Metres by which a foot of the source has to be in the floor to be lifted out of it."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,12 @@ class Score:
 
     Attributes
     ----------
-    joints : distances in millimetres of the joints from the source's, all frames; empty on other proportions.
+    joints : distances in millimetres of the joints from the source's, all frames; empty on other proportions. The
+        add-on lifts feet of the source that are in the floor, so the legs are left out while they are.
     angles : degrees between the limbs and the source's, all frames.
-    floor : millimetres by which standing feet are above or below the floor, beyond what the source's are above it.
-    depth : millimetres of the deepest point of a sole below the floor, beyond the source's own.
+    floor : millimetres by which standing feet are higher or lower than the source's; a source that is in the floor
+        counts as on it.
+    depth : millimetres of the deepest point of a sole below the floor.
     slide, source_slide : metres a second at which standing feet move along the floor, in the source's size.
     """
 
@@ -90,13 +93,13 @@ class Score:
 
 
 def put(target: bpy.types.Object, motion: Motion, name: str = "clip") -> float:
-    """Read the rig, solve, write keys, assign: milliseconds."""
-    began = time.perf_counter()
+    """Read the rig, solve, write keys, assign: milliseconds of processor time, which other programs do not lengthen."""
+    began = time.process_time()
     rest = rig.read_rest(target, rig.check(target))
     channels = solver.solve(rest, motion)
     action = keyframes.write_action(target, channels, name, 1, motion.provenance, rest.switches)
     keyframes.assign(target, action)
-    return (time.perf_counter() - began) * 1e3
+    return (time.process_time() - began) * 1e3
 
 
 def take_off(target: bpy.types.Object) -> None:
@@ -137,19 +140,6 @@ def evaluated(figure: Figure, frames: int) -> tuple[Array, Array, Array]:
     return joints, points[:, :, :3], points[:, :, 3]
 
 
-def source_soles(motion: Motion) -> Array:
-    """Soles (T, 2, 3, 3) of the source itself, in Blender's axes."""
-    turns = skeleton.global_rotations(motion.rotations.astype(float))
-    rest = skeleton.REST_JOINTS + (0.0, skeleton.REST_PELVIS_HEIGHT, 0.0)
-    found = np.empty((motion.n_frames, 2, 3, 3))
-    for side, name in enumerate(SIDES):
-        ankle, toe = J[f"{name}_ankle"], J[f"{name}_foot"]
-        heel, ball = rest[ankle] * (1, 0, 1) - (0, 0, 0.05), rest[toe] * (1, 0, 1)
-        for i, (joint, point) in enumerate(((ankle, heel), (ankle, ball), (toe, ball + (0, 0, 0.07)))):
-            found[:, side, i] = motion.joints[:, joint] + quat.rotate(turns[:, joint], point - rest[joint])
-    return to_blender(found)
-
-
 def leg_scale(heads: Array) -> float:
     """Length of the legs over the source's."""
 
@@ -169,7 +159,7 @@ def measure(figure: Figure, motion: Motion) -> Score:
     scale = leg_scale(figure.heads)
     source = to_blender(motion.joints)
     known = np.isfinite(figure.heads[:, 0])
-    distances = np.linalg.norm(got - scale * source, axis=-1)[:, known] * 1e3
+    distances = np.linalg.norm(got - scale * source, axis=-1) * 1e3
     floor, slide, source_slide = [], [], []
     rest = to_blender(skeleton.REST_JOINTS + (0.0, skeleton.REST_PELVIS_HEIGHT, 0.0))
     for side, name in enumerate(SIDES):
@@ -179,18 +169,19 @@ def measure(figure: Figure, motion: Motion) -> Score:
             got[:, ankle, 2] - figure.heads[ankle, 2], balls[:, side, 2] - figure.balls[side, 2]
         )
         stands = lift < STANDS
-        # a source that sinks in is put on the floor, not followed
         floor.append((mine - scale * np.maximum(lift, 0.0))[stands] * 1e3)
+        leg = [J[f"{name}_{part}"] for part in ("knee", "ankle", "foot")]
+        distances[np.ix_(lift < -SUNK, leg)] = np.nan
         still = stands[1:] & stands[:-1]
         steps = [np.diff(path[:, ankle, :2], axis=0) for path in (got, source)]
         speeds = [np.linalg.norm(step, axis=-1)[still] * motion.fps for step in steps]
         slide.append(speeds[0] / scale)
         source_slide.append(speeds[1])
-    under = source_soles(motion)[..., 2].min(axis=-1)
-    depth = float((np.minimum(scale * under, 0.0) - soles[..., 2].min(axis=-1)).max()) * 1e3
+    depth = max(0.0, -float(soles[..., 2].min())) * 1e3
+    counted = distances[:, known]
     return Score(
-        distances if figure.same else np.empty(0), _angles(got, source), np.concatenate(floor), max(depth, 0.0),
-        np.concatenate(slide), np.concatenate(source_slide),
+        counted[np.isfinite(counted)] if figure.same else np.empty(0), _angles(got, source), np.concatenate(floor),
+        depth, np.concatenate(slide), np.concatenate(source_slide),
     )  # fmt: skip
 
 

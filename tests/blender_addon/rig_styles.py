@@ -23,6 +23,7 @@ Array = NDArray[np.floating]
 
 FBX = Matrix.Scale(100, 4) @ Matrix.Rotation(math.radians(-90), 4, "X")
 METRES = Matrix()
+T_POSE = RestPose()
 FRONT, UP, LEFT = np.array([0.0, -1.0, 0.0]), np.array([0.0, 0.0, 1.0]), np.array([1.0, 0.0, 0.0])
 
 _ARM = {"shoulder", "elbow", "wrist", "collar"}
@@ -141,6 +142,7 @@ def make_armature(
     data = bpy.data.armatures.new(name or style.table)
     made = bpy.data.objects.new(name or style.table, data)
     bpy.context.scene.collection.objects.link(made)
+    bpy.context.view_layer.update()
     for other in bpy.context.view_layer.objects:
         other.select_set(False)
     bpy.context.view_layer.objects.active = made

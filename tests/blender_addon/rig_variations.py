@@ -11,8 +11,9 @@ from addon_rig_tables import Rig
 from mathutils import Matrix
 from rig_bodies import CHILD, GIANT, SAME, Body, Proportions, RestPose, posed, proportioned, reference
 from rig_measure import Figure
-from rig_styles import METRES, Style, make_armature
+from rig_styles import METRES, T_POSE, Style, make_armature
 
+from blender_addon import bench
 from motion_engine import skeleton
 
 MODES = ("XYZ", "XZY", "YXZ", "YZX", "ZXY", "ZYX", "AXIS_ANGLE")
@@ -49,7 +50,7 @@ class Variation:
 AS_IT_COMES = Variation("as the family comes")
 VARIATIONS = (
     AS_IT_COMES,
-    Variation("T-pose", RestPose()),
+    Variation("T-pose", T_POSE),
     Variation("A-pose, arms 45° down", RestPose(arms=45.0, elbows=10.0)),
     Variation("armature in centimetres, object scaled by 0.01", space=Matrix.Scale(100, 4)),
     Variation("character 0.01 times as large", world=Matrix.Scale(0.01, 4)),
@@ -92,12 +93,7 @@ def figure_of(target: bpy.types.Object, body: Body, variation: Variation, stretc
 
 def rigify_human() -> Figure:
     """The Rigify human that Blender generates, on its own proportions; measured on its deform bones."""
-    bpy.ops.preferences.addon_enable(module="rigify")
-    bpy.ops.object.armature_human_metarig_add()
-    metarig = bpy.context.object
-    bpy.ops.pose.rigify_generate()
-    target = bpy.context.object
-    bpy.data.objects.remove(metarig)
+    target = bench.rigify_human()
     bones = {
         "pelvis": "spine", "spine1": "spine.001", "spine2": "spine.002", "spine3": "spine.003", "neck": "spine.004",
         "head": "spine.006",
