@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,11 @@ class LatentData:
 
 
 def latent_data(config: Config, motion_set: MotionSet, folder: Path) -> LatentData:
-    """Encode the training windows with the trained VAE; captions are cached in ``captions.npz``."""
+    """Encode the training windows with the trained VAE; captions are cached in ``captions.npz``.
+
+    A folder that holds ``latent_stats.npz`` already, as one made of a bundle does, keeps that scale of the latents:
+    the networks trained before know no other.
+    """
     vae = load_vae(config, folder).to(pick_device())
     normaliser = Normaliser.load(folder / "normaliser.npz")
     found = training_items(motion_set, config.data)
@@ -43,8 +48,26 @@ def latent_data(config: Config, motion_set: MotionSet, folder: Path) -> LatentDa
         config.bundle.text_encoder,
         folder / "captions.npz",
     )
-    np.savez(folder / "latent_stats.npz", mean=centre, std=scale)
+    stats = folder / "latent_stats.npz"
+    if stats.exists():
+        with np.load(stats) as known:
+            windows = rescaled(windows, (centre, scale), (known["mean"], known["std"]))
+            centre, scale = known["mean"], known["std"]
+    else:
+        np.savez(stats, mean=centre, std=scale)
     return LatentData(windows, captions, centre, scale)
+
+
+def rescaled(
+    windows: Sequence[LatentWindow], old: tuple[np.ndarray, np.ndarray], new: tuple[np.ndarray, np.ndarray]
+) -> list[LatentWindow]:
+    """Windows normalised by the statistics ``old``, mean and deviation (C,), as ``new`` ones would have it."""
+    factor = torch.from_numpy((old[1] / new[1]).astype(np.float32))
+    shift = torch.from_numpy(((old[0] - new[0]) / new[1]).astype(np.float32))
+    return [
+        replace(window, mean=window.mean * factor + shift, deviation=window.deviation * factor)
+        for window in windows
+    ]
 
 
 def alpha_bar(device: torch.device) -> Tensor:
