@@ -35,7 +35,7 @@ text_tokens = 2
 steps = 40
 batch = 8
 learning_rate = 3e-2
-dropout = 0.0
+word_drop = 0.2
 contrast = 1.0
 text_noise = 0.3
 [mote]
