@@ -18,8 +18,9 @@ from training.data.captions import mirror_caption
 from training.data.motion_set import MotionSet
 from training.latents import LatentWindow
 from training.recipe import CAPTION_STAGES, export_run, recipe, train_stage
+from training.restore import restore
 from training.train_captioner import load_captioner, told_by_people
-from training.train_mote import ALIKE, ALONE, CLEAN, draw_times, load_motion_tokens
+from training.train_mote import ALIKE, ALONE, CLEAN, draw_times, load_mote, load_motion_tokens
 from training.vocabulary import SPECIAL, Vocabulary
 
 CAPTIONS = """
@@ -104,6 +105,17 @@ def test_the_bundle_offers_what_was_trained(bundle, caption_config):
     assert tuple(words[:3]) == SPECIAL
     assert section["max_words"] == MAX_WORDS
     assert bundle.manifest["networks"]["mote"]["motion_tokens"] == 3
+
+
+def test_a_run_comes_back_from_its_bundle(bundle, run, caption_config, tmp_path):
+    assert {"captioner", "mote_motion", "mote"} <= set(restore(bundle, tmp_path / "run"))
+    trained, words = load_captioner(caption_config, run)
+    restored, same_words = load_captioner(caption_config, tmp_path / "run")
+    assert same_words.words == words.words
+    for one, other in zip(trained.parameters(), restored.parameters(), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-2, rtol=1e-2)  # a bundle holds them rounded
+    load_motion_tokens(caption_config, tmp_path / "run")
+    load_mote(caption_config, tmp_path / "run")
 
 
 def test_a_run_without_captions_offers_none(run):
