@@ -17,7 +17,7 @@ from training.config import Config
 from training.data.captions import mirror_caption
 from training.data.motion_set import MotionSet
 from training.latents import LatentWindow
-from training.recipe import CAPTION_STAGES, export_run, recipe, train_stage
+from training.recipe import CAPTION_STAGES, export_run, extend_run, recipe, train_stage
 from training.restore import restore
 from training.train_captioner import load_captioner, told_by_people
 from training.train_mote import ALIKE, ALONE, CLEAN, draw_times, load_mote, load_motion_tokens
@@ -116,6 +116,29 @@ def test_a_run_comes_back_from_its_bundle(bundle, run, caption_config, tmp_path)
         torch.testing.assert_close(one, other, atol=1e-2, rtol=1e-2)  # a bundle holds them rounded
     load_motion_tokens(caption_config, tmp_path / "run")
     load_mote(caption_config, tmp_path / "run")
+
+
+def test_a_bundle_is_extended_and_keeps_what_it_has(run, caption_config, tmp_path):
+    without = find(run.parent / "without" / "tiny")
+    extend_run(caption_config, without, run, tmp_path / "tiny", "made by hand")
+    extended = find(tmp_path / "tiny")  # checks every hash
+    old, new = without.manifest["files"], extended.manifest["files"]
+    assert {name: new[name] for name in old} == old
+    assert {"mote.onnx", "caption_encoder.onnx", "words.json"} <= set(new) - set(old)
+    assert extended.manifest["extended_with"] == ["made by hand"]
+    extend_run(caption_config, extended, run, tmp_path / "tiny", "again")
+    assert find(tmp_path / "tiny").manifest["extended_with"] == ["made by hand", "again"]
+
+
+def test_networks_of_other_latents_are_refused(run, caption_config, tmp_path):
+    without = find(run.parent / "without" / "tiny")
+    for name in ("vae.pt", "captioner.pt", "words.json"):
+        (tmp_path / name).write_bytes((run / name).read_bytes())
+    with np.load(run / "latent_stats.npz") as stats:
+        np.savez(tmp_path / "latent_stats.npz", mean=stats["mean"] + 1, std=stats["std"])
+    with pytest.raises(ValueError, match="training restore"):
+        extend_run(caption_config, without, tmp_path, tmp_path / "tiny", "")
+    assert not (tmp_path / "tiny").exists()
 
 
 def test_a_run_without_captions_offers_none(run):
