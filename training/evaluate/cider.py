@@ -68,9 +68,7 @@ def cider(captions: Sequence[Sequence[str]], references: Sequence[Sequence[Seque
 def _ngrams(words: Sequence[str]) -> Counter[Ngram]:
     """Counts of the n-grams of one to four words."""
     return Counter(
-        tuple(words[start : start + n])
-        for n in range(1, ORDERS + 1)
-        for start in range(len(words) - n + 1)
+        tuple(words[start : start + n]) for n in range(1, ORDERS + 1) for start in range(len(words) - n + 1)
     )
 
 
