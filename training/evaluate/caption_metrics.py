@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -96,10 +96,10 @@ class _Words:
         return words(text)
 
 
-def corpus_cider(captions: Sequence[str], references: References) -> float:
-    """CIDEr-D times 100; rarity of words is that in ``references``. See `training.evaluate.cider`."""
+def clip_ciders(captions: Sequence[str], references: References) -> list[float]:
+    """CIDEr-D times 100 of every clip; rarity of words is that in ``references``. See `training.evaluate.cider`."""
     tokens = [[words(sentence) for sentence in several] for several in references]
-    return 100 * float(np.mean(cider([words(caption) for caption in captions], tokens)))
+    return [100 * value for value in cider([words(caption) for caption in captions], tokens)]
 
 
 def bert_folder() -> Path:
@@ -197,11 +197,29 @@ def score_captions(
         bleu(captions, references, 1),
         bleu(captions, references, 4),
         rouge_l(captions, references),
-        corpus_cider(captions, references),
+        float(np.mean(clip_ciders(captions, references))),
         None if bert is None else bertscore(captions, references, bert),
         100 * float(np.mean([has_repeated_trigram(caption) for caption in captions])),
         100 * len({plain(caption) for caption in captions}) / len(captions),
     )
+
+
+def scores_by_source(
+    captions: Sequence[str], references: References, sources: Sequence[str]
+) -> dict[str, tuple[float, float, float]]:
+    """BLEU-4, ROUGE-L and CIDEr of the clips of each source; rarity of words for CIDEr is that in all of them."""
+    ciders = np.array(clip_ciders(captions, references))
+    found = {}
+    for source in sorted(set(sources)):
+        at = [i for i, name in enumerate(sources) if name == source]
+        own, theirs = [captions[i] for i in at], [references[i] for i in at]
+        found[source] = (bleu(own, theirs, 4), rouge_l(own, theirs), float(ciders[at].mean()))
+    return found
+
+
+def known_share(captions: Sequence[str], known: Collection[str]) -> float:
+    """Captions, in per cent, that are word for word among ``known`` ones, which are `plain`."""
+    return 100 * float(np.mean([plain(caption) in known for caption in captions]))
 
 
 def mean_scores(several: Sequence[CaptionScores]) -> CaptionScores:

@@ -14,6 +14,7 @@ from training.evaluate.caption_tables import (
     beside_real_table,
     caption_table,
     retrieval_table,
+    source_table,
     text_to_motion_rows,
 )
 from training.evaluate.report_page import cpu_name, git_commit
@@ -64,21 +65,15 @@ def _text(findings: CaptionFindings, clips: str, command: str, commit: str, mach
         f"Made on {date} from commit `{commit}` on {machine} by\n\n    {command}\n\n"
         f"{findings.windows} windows of the test split ({', '.join(findings.sources)}).",
         "## Scores in the papers' layout\n\n" + caption_table(findings.rows),
-        f'R-precision and MM-Dist by the evaluator "{findings.evaluator}": the measured motion of a window among 32, '
-        f"found by the caption made of it; {findings.runs} runs that draw groups anew, the same ones for every row, mean "
-        "and 95 % interval. Groups of 32 never hold two windows that share a sentence. The other scores are times 100. "
-        "References are all human captions of the window; a real caption is scored against the others of its window, "
-        "each left out in turn, and so has one reference less. Words for every metric: lower case, letters and digits, "
-        f"no lemmas. BERTScore: {findings.bert_note} Repeated trigrams: captions in which three words in a row come "
-        "twice. Time: one clip at a time, from the motion to the sentence. Published figures are on other data and "
-        "mostly on lemmatised references: compare rows of this table.",
+        _legend(findings),
         "Against the same references as the real row:\n\n" + beside_real_table(findings.rows),
+        "BLEU-4 / ROUGE-L / CIDEr by source:\n\n" + source_table(findings.rows),
     ]
     if findings.retrievals:
         parts.append(
             "## Retrieval\n\n"
             + retrieval_table(findings.retrievals)
-            + "\n\nShare of questions, in per cent, whose answer is among the first 1, 3, 5 or 10, and the median rank. "
+            + "\n\nShare of questions, in per cent, whose answer is among the first k, and the median rank. "
             "One human caption a window, drawn several times. Means and 95 % intervals."
         )
     if findings.motion_rows:
@@ -92,3 +87,20 @@ def _text(findings: CaptionFindings, clips: str, command: str, commit: str, mach
     if findings.notes:
         parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in findings.notes))
     return "\n\n".join(parts) + "\n"
+
+
+def _legend(findings: CaptionFindings) -> str:
+    lines = (
+        f'R-precision and MM-Dist are those of the evaluator "{findings.evaluator}": the measured motion of a window '
+        f"among 32, found by the caption made of it. {findings.runs} runs draw groups anew, the same for every row: mean "
+        "and 95 % interval. Groups of 32 never hold two windows that share a sentence.",
+        "The scores of words are times 100. References are all human captions of a window; a real caption is scored "
+        "against the others of its window, each left out in turn, and so has one reference less.",
+        "Words are the same for every metric: lower case, letters and digits, no lemmas.",
+        f"BERTScore: {findings.bert_note}",
+        "Repeated trigrams: captions in which three words in a row come twice. Distinct: different captions, of all. "
+        "Known: captions that are word for word those of a training window or of its mirror image.",
+        "Time: one clip at a time, from the motion to the sentence.",
+        "Published figures are of other data and mostly of lemmatised references: compare rows of this table.",
+    )
+    return "\n".join(f"- {line}" for line in lines)

@@ -3,14 +3,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
-from training.evaluate.caption_metrics import CaptionScores, leave_one_out, mean_scores, score_captions
+from training.data.captions import mirror_caption
+from training.data.motion_set import MotionSet
+from training.evaluate.caption_metrics import (
+    CaptionScores,
+    known_share,
+    leave_one_out,
+    mean_scores,
+    plain,
+    score_captions,
+    scores_by_source,
+)
 from training.evaluate.caption_sets import CaptionSet
 from training.evaluate.held_out import HeldOut
 from training.evaluate.own_evaluator import Evaluator
@@ -28,6 +39,8 @@ class CaptionRow:
     ----------
     scores : against all human captions of a window; of the real row against all but the one that is scored.
     beside_real : against the same references as the real row, without BERTScore; None where no window has two.
+    by_source : BLEU-4, ROUGE-L and CIDEr of the windows of each source, against the references of ``scores``.
+    known : share of captions that are word for word those of a training window, in per cent.
     fit : R-precision and matching score of the captions with the measured motions, under the evaluator.
     milliseconds : a clip.
     """
@@ -35,6 +48,8 @@ class CaptionRow:
     name: str
     scores: CaptionScores | None
     beside_real: CaptionScores | None
+    by_source: dict[str, tuple[float, float, float]]
+    known: float
     fit: RowScores
     milliseconds: float | None
 
@@ -45,6 +60,11 @@ class CaptionRow:
             "name": self.name,
             **{key: fit[key] for key in ("r1", "r2", "r3", "mm_dist")},
             **(asdict(self.scores) if self.scores else {}),
+            "known": self.known,
+            "by_source": {
+                source: dict(zip(("bleu4", "rouge", "cider"), values, strict=True))
+                for source, values in self.by_source.items()
+            },
             "beside_real": asdict(self.beside_real) if self.beside_real else None,
             "ms": self.milliseconds,
         }
@@ -72,6 +92,7 @@ def caption_rows(
     held_out: HeldOut,
     evaluator: Evaluator,
     *,
+    known: Collection[str] = (),
     bert: Path | None = None,
     draws: int = DRAWS,
     runs: int = RUNS,
@@ -83,6 +104,7 @@ def caption_rows(
 
     Parameters
     ----------
+    known : captions of the training windows, see `training_sentences`.
     bert : folder of BERTScore's model; not measured when None.
     draws : human captions of a window that are left out in turn.
     runs : draws of groups.
@@ -97,7 +119,21 @@ def caption_rows(
 
     real = [score_captions(captions, others, bert) for _, captions, others in left_out]
     mean = mean_scores(real) if real else None
-    rows = [CaptionRow(REAL, mean, mean, fit([held_out.captions(draw) for draw in range(draws)]), None)]
+    sources = [window.source for window in held_out.windows]
+    parts = [
+        scores_by_source(captions, others, [sources[i] for i in kept]) for kept, captions, others in left_out
+    ]
+    rows = [
+        CaptionRow(
+            REAL,
+            mean,
+            mean,
+            _mean_by_source(parts),
+            known_share([caption for several in references for caption in several], known),
+            fit([held_out.captions(draw) for draw in range(draws)]),
+            None,
+        )
+    ]
     for captions in tqdm(made, desc="scores", mininterval=5):
         beside = [
             score_captions([captions.sentences[i] for i in kept], others) for kept, _, others in left_out
@@ -107,11 +143,29 @@ def caption_rows(
                 captions.name,
                 score_captions(captions.sentences, references, bert),
                 mean_scores(beside) if beside else None,
+                scores_by_source(captions.sentences, references, sources),
+                known_share(captions.sentences, known),
                 fit([captions.sentences]),
                 captions.mean_milliseconds,
             )
         )
     return rows
+
+
+def _mean_by_source(
+    draws: Sequence[Mapping[str, tuple[float, float, float]]],
+) -> dict[str, tuple[float, float, float]]:
+    found = {}
+    for source in sorted({source for draw in draws for source in draw}):
+        bleu4, rouge, cider = np.mean([draw[source] for draw in draws if source in draw], axis=0)
+        found[source] = (float(bleu4), float(rouge), float(cider))
+    return found
+
+
+def training_sentences(motion_set: MotionSet) -> set[str]:
+    """Words of all captions of the training windows and of their mirror images."""
+    captions = {c for window in motion_set.windows if window.split == "train" for c in window.captions}
+    return {plain(caption) for caption in captions | {mirror_caption(caption) for caption in captions}}
 
 
 def retrieval_rows(

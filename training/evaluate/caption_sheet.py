@@ -90,7 +90,7 @@ def clips_part(
 ) -> str:
     """The section of the page: of each clip its picture, what people said, what each captioner says."""
     parts = [
-        f"## {len(shown)} held-out clips\n\nChosen by chance before any captioner was run, not by how they came out."
+        f"## {len(shown)} held-out clips\n\nDrawn by chance, kind by kind, not by what captioners make of them."
     ]
     heading = ""
     for (kind, index), picture in zip(shown, pictures, strict=True):

@@ -16,7 +16,7 @@ from training.evaluate.retrieval import RECALLS, Retrieval
 
 CAPTION_COLUMNS = (
     "R top 1", "R top 2", "R top 3", "MM-Dist", "BLEU-1", "BLEU-4", "ROUGE-L", "CIDEr", "BERTScore",
-    "repeated trigrams %", "distinct %", "ms a clip",
+    "repeated trigrams %", "distinct %", "known %", "ms a clip",
 )  # fmt: skip
 
 MOTION_COLUMNS = {
@@ -47,7 +47,7 @@ def _caption_cells(row: CaptionRow) -> list[str]:
         words = [
             *_text_cells(scores), _number(scores.bert, 1), f"{scores.repeated:.1f}", f"{scores.distinct:.1f}"
         ]  # fmt: skip
-    return [*fit, *words, _number(row.milliseconds, 0)]
+    return [*fit, *words, f"{row.known:.1f}", _number(row.milliseconds, 0)]
 
 
 def _text_cells(scores: CaptionScores) -> list[str]:
@@ -63,6 +63,20 @@ def beside_real_table(rows: Sequence[CaptionRow]) -> str:
             for row in rows
         ],
     )
+
+
+def source_table(rows: Sequence[CaptionRow]) -> str:
+    """BLEU-4, ROUGE-L and CIDEr of every row, source by source."""
+    sources = sorted({source for row in rows for source in row.by_source})
+    lines = [
+        [row.name, *(_slashed(row.by_source[s]) if s in row.by_source else "-" for s in sources)]
+        for row in rows
+    ]
+    return table(("", *sources), lines)
+
+
+def _slashed(values: Sequence[float]) -> str:
+    return " / ".join(f"{value:.1f}" for value in values)
 
 
 def retrieval_table(found: Mapping[str, Mapping[str, Mapping[str, Retrieval]]]) -> str:
