@@ -70,7 +70,7 @@ def _caption_scores(arguments: argparse.Namespace) -> None:
     threads = min(arguments.threads, os.cpu_count() or 1)
     torch.set_num_threads(threads)
     # folders elsewhere on this machine are shown by their names
-    words = [Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:]]
+    words = [_shown(word) for word in sys.argv[1:]]
     try:
         study(
             Engine.load(arguments.bundle, device="cpu", threads=threads), MotionSet.load(arguments.set),
@@ -82,3 +82,9 @@ def _caption_scores(arguments: argparse.Namespace) -> None:
     except EngineError as error:
         raise ValueError(str(error)) from error
     print(arguments.out / PAGE)
+
+
+def _shown(word: str) -> str:
+    """A word of the command, its folder left out where that is absolute."""
+    name, equals, path = word.rpartition("=")
+    return name + equals + (Path(path).name if Path(path).is_absolute() else path)

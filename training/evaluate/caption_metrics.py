@@ -163,7 +163,7 @@ def bertscore(
             model_type=str(folder), num_layers=layer, idf=True, rescale_with_baseline=rescaled,
             baseline_path=str(baseline), lang="en", nthreads=1,
         )  # fmt: skip
-    except (OSError, AssertionError, KeyError) as error:
+    except (OSError, AssertionError, KeyError, ValueError) as error:
         raise ValueError(f"The model of BERTScore in {folder} cannot be used: {error}") from error
     return 100 * float(found.sum()) / len(captions)
 

@@ -92,8 +92,8 @@ def _text(findings: CaptionFindings, clips: str, command: str, commit: str, mach
 def _legend(findings: CaptionFindings) -> str:
     lines = (
         f'R-precision and MM-Dist are those of the evaluator "{findings.evaluator}": the measured motion of a window '
-        f"among 32, found by the caption made of it. {findings.runs} runs draw groups anew, the same for every row: mean "
-        "and 95 % interval. Groups of 32 never hold two windows that share a sentence.",
+        f"among 32, found by the caption made of it. {findings.runs} runs draw groups anew, the same for every row: "
+        "mean and 95 % interval. Groups of 32 never hold two windows that share a sentence.",
         "The scores of words are times 100. References are all human captions of a window; a real caption is scored "
         "against the others of its window, each left out in turn, and so has one reference less.",
         "Words are the same for every metric: lower case, letters and digits, no lemmas.",
