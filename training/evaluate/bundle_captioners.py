@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from motion_engine.captioning import memory
-from motion_engine.captioning.canonical import Clip
-from motion_engine.captioning.captioner import MAX_COUNT, Caption
-from motion_engine.captioning.parts import latents_of
 from numpy.typing import NDArray
 
 from motion_engine import features
 from motion_engine.bundle import Bundle
+from motion_engine.captioning import memory
+from motion_engine.captioning.canonical import Clip
+from motion_engine.captioning.captioner import MAX_COUNT, Caption
+from motion_engine.captioning.parts import latents_of
 from motion_engine.engine import Engine
 from motion_engine.motion import Motion
 from training.evaluate.caption_sets import Captioner, Spoken
