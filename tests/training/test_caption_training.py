@@ -10,6 +10,8 @@ import pytest
 import torch
 
 from motion_engine.bundle import find
+from motion_engine.engine import Engine, GenerateRequest
+from motion_engine.errors import EngineError
 from motion_engine.runtime.torch.captioner import END, MAX_WORDS, PAD, START
 from motion_engine.runtime.torch.mote import INTERACTIONS, MoTeConfig, MotionTextDenoiser
 from training import loop
@@ -17,9 +19,10 @@ from training.config import Config
 from training.data.captions import mirror_caption
 from training.data.motion_set import MotionSet
 from training.latents import LatentWindow
-from training.recipe import CAPTION_STAGES, export_run, recipe, train_stage
+from training.recipe import CAPTION_STAGES, export_run, extend_run, recipe, train_stage
+from training.restore import restore
 from training.train_captioner import load_captioner, told_by_people
-from training.train_mote import ALIKE, ALONE, CLEAN, draw_times, load_motion_tokens
+from training.train_mote import ALIKE, ALONE, CLEAN, draw_times, load_mote, load_motion_tokens
 from training.vocabulary import SPECIAL, Vocabulary
 
 CAPTIONS = """
@@ -57,6 +60,9 @@ batch = 8
 captioner = "direct"
 steps = 4
 guidance = 2.0
+[presets.mote]
+steps = 4
+guidance = 3.0
 """
 
 
@@ -104,6 +110,53 @@ def test_the_bundle_offers_what_was_trained(bundle, caption_config):
     assert tuple(words[:3]) == SPECIAL
     assert section["max_words"] == MAX_WORDS
     assert bundle.manifest["networks"]["mote"]["motion_tokens"] == 3
+
+
+@pytest.mark.parametrize("backend", ["onnx", "torch"])
+def test_a_sentence_becomes_a_motion_by_mote(bundle, backend):
+    engine = Engine(bundle, "cpu", backend)
+    request = GenerateRequest("a person waves", duration=1.5, seed=3, count=2, sampler="mote")
+    told: list[tuple[int, int]] = []
+    one, other = engine.generate(request, lambda *step: told.append(step))
+    assert one.n_frames == 30 and not np.allclose(one.joints, other.joints)
+    assert told[-1] == (4, 4)
+    np.testing.assert_array_equal(one.joints, engine.generate(request)[0].joints)
+    with pytest.raises(EngineError, match="1 to 1000"):
+        engine.generate(GenerateRequest("a person waves", sampler="mote", steps=0))
+
+
+def test_a_run_comes_back_from_its_bundle(bundle, run, caption_config, tmp_path):
+    assert {"captioner", "mote_motion", "mote"} <= set(restore(bundle, tmp_path / "run"))
+    trained, words = load_captioner(caption_config, run)
+    restored, same_words = load_captioner(caption_config, tmp_path / "run")
+    assert same_words.words == words.words
+    for one, other in zip(trained.parameters(), restored.parameters(), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-2, rtol=1e-2)  # a bundle holds them rounded
+    load_motion_tokens(caption_config, tmp_path / "run")
+    load_mote(caption_config, tmp_path / "run")
+
+
+def test_a_bundle_is_extended_and_keeps_what_it_has(run, caption_config, tmp_path):
+    without = find(run.parent / "without" / "tiny")
+    extend_run(caption_config, without, run, tmp_path / "tiny", "made by hand")
+    extended = find(tmp_path / "tiny")  # checks every hash
+    old, new = without.manifest["files"], extended.manifest["files"]
+    assert {name: new[name] for name in old} == old
+    assert {"mote.onnx", "caption_encoder.onnx", "words.json"} <= set(new) - set(old)
+    assert extended.manifest["extended_with"] == ["made by hand"]
+    extend_run(caption_config, extended, run, tmp_path / "tiny", "again")
+    assert find(tmp_path / "tiny").manifest["extended_with"] == ["made by hand", "again"]
+
+
+def test_networks_of_other_latents_are_refused(run, caption_config, tmp_path):
+    without = find(run.parent / "without" / "tiny")
+    for name in ("vae.pt", "captioner.pt", "words.json"):
+        (tmp_path / name).write_bytes((run / name).read_bytes())
+    with np.load(run / "latent_stats.npz") as stats:
+        np.savez(tmp_path / "latent_stats.npz", mean=stats["mean"] + 1, std=stats["std"])
+    with pytest.raises(ValueError, match="training restore"):
+        extend_run(caption_config, without, tmp_path, tmp_path / "tiny", "")
+    assert not (tmp_path / "tiny").exists()
 
 
 def test_a_run_without_captions_offers_none(run):
