@@ -144,7 +144,8 @@ class Captioner:
         for index, clip in enumerate(clips):
             check()
             try:
-                waiting.append((index, parts_of(clip, self._engine.bundle, self._engine.network("encoder"))))
+                parts = parts_of(clip, self._engine.bundle, self._engine.network("encoder"), check)
+                waiting.append((index, parts))
             except EngineError as error:
                 tell(ClipProblem.of(index, error))
             if sum(len(parts) for _, parts in waiting) >= together or index == len(clips) - 1:

@@ -109,7 +109,7 @@ def embed(
         of_parts = np.zeros((0, space.width), dtype=np.float32)
         parts: list[Part] = []
         try:
-            parts = parts_of(clip, engine.bundle, engine.network("encoder"))
+            parts = parts_of(clip, engine.bundle, engine.network("encoder"), check)
             check()
             of_parts = read_motions(engine, [part.latents for part in parts])[0]
             mean = of_parts.mean(axis=0)

@@ -21,6 +21,9 @@ Encoder = Callable[[dict[str, Array]], list[Array]]
 MIN_LATENTS = 2
 """Fewest latents of a part: what the networks were trained on."""
 
+PIECE, AROUND = 60, 8
+"""Latents of a long clip that are made at once, and those on both sides that only help."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -39,12 +42,19 @@ class Part:
     latents: Array
 
 
-def parts_of(clip: Clip, bundle: Bundle, encoder: Encoder) -> list[Part]:
-    """The parts of a clip, one for most clips; EngineError for a clip of which nothing can be made."""
+def parts_of(
+    clip: Clip, bundle: Bundle, encoder: Encoder, check: Callable[[], None] = lambda: None
+) -> list[Part]:
+    """The parts of a clip, one for most clips; EngineError for a clip of which nothing can be made.
+
+    Parameters
+    ----------
+    check : called before each run of the encoder; may raise to stop.
+    """
     motion = canonical(clip, bundle.fps)
     step = int(bundle.manifest["downsampling"])
     rows = features.encode(motion).astype(np.float32)
-    whole = latents_of([rows], bundle, encoder)[0]
+    whole = _piecewise(rows, bundle, encoder, check)
     energy = segments.motion_energy(motion.joints, motion.fps)
     energy = np.array([energy[i * step : (i + 1) * step].mean() for i in range(len(whole))])
     cuts = segments.cut(energy, whole, bundle.fps / step)
@@ -52,9 +62,10 @@ def parts_of(clip: Clip, bundle: Bundle, encoder: Encoder) -> list[Part]:
         return [Part(0.0, len(clip.joints) / clip.fps, motion, whole)]
     # each part is encoded by itself, as the networks know clips
     bounds = [(first * step, last * step if last < len(whole) else len(rows)) for first, last in cuts]
-    latents = latents_of([rows[first:last] for first, last in bounds], bundle, encoder)
     parts = []
-    for (first, last), of_part in zip(bounds, latents, strict=True):
+    for first, last in bounds:
+        check()
+        of_part = latents_of([rows[first:last]], bundle, encoder)[0]
         is_last = last == len(rows)
         end = len(clip.joints) / clip.fps if is_last else last / bundle.fps
         frames = slice(first, None if is_last else last)
@@ -64,6 +75,22 @@ def parts_of(clip: Clip, bundle: Bundle, encoder: Encoder) -> list[Part]:
         ).canonical()  # fmt: skip
         parts.append(Part(first / bundle.fps, end, alone, of_part))
     return parts
+
+
+def _piecewise(rows: Array, bundle: Bundle, encoder: Encoder, check: Callable[[], None]) -> Array:
+    """Latents (L, C) of features (T, 263), a long clip in pieces that see a little of what is around them."""
+    step = int(bundle.manifest["downsampling"])
+    if len(rows) <= PIECE * step:
+        check()
+        return latents_of([rows], bundle, encoder)[0]
+    found = []
+    count = len(rows) // step
+    for first in range(0, count, PIECE):
+        check()
+        before, last = max(first - AROUND, 0), min(first + PIECE, count)
+        seen = rows[before * step : min(last + AROUND, count) * step]
+        found.append(latents_of([seen], bundle, encoder)[0][first - before : last - before])
+    return np.concatenate(found)
 
 
 def latents_of(rows: Sequence[Array], bundle: Bundle, encoder: Encoder) -> list[Array]:
