@@ -24,6 +24,9 @@ Array = NDArray[np.floating]
 
 PLAIN, SHIPPED = "plain captioner", "as shipped"
 
+TOGETHER = 32
+"""Motions whose vectors are computed together."""
+
 
 class JointSpace:
     """The joint space of a bundle, as an `Evaluator`."""
@@ -35,7 +38,12 @@ class JointSpace:
 
     def embed_motions(self, motions: Sequence[Motion]) -> Array:
         """Unit vectors (N, E); motions are taken as they are, whole, and long ones are not cut."""
-        return read_motions(self._engine, _latents(self._engine, motions))[0]
+        return np.concatenate(
+            [
+                read_motions(self._engine, _latents(self._engine, motions[first : first + TOGETHER]))[0]
+                for first in range(0, len(motions), TOGETHER)
+            ]
+        )
 
     def embed_texts(self, captions: Sequence[str]) -> Array:
         """Unit vectors (N, E)."""
@@ -88,13 +96,14 @@ def _latents(engine: Engine, motions: Sequence[Motion]) -> list[Array]:
 
 def _through_mote(engine: Engine, steps: int, guidance: float) -> Captioner:
     def captions(motions: Sequence[Motion]) -> list[Spoken]:
-        return _likeliest(engine, text_of_motion(engine, _latents(engine, motions), steps, guidance, _never))
+        read = text_of_motion(engine, _latents(engine, motions), steps, guidance, _never)
+        return _likeliest(engine, read)
 
     return captions
 
 
-def _likeliest(engine: Engine, memory: Memory) -> list[Spoken]:
-    spoken = engine.captioner.sentences(memory, _never)
+def _likeliest(engine: Engine, read: Memory) -> list[Spoken]:
+    spoken = engine.captioner.sentences(read, _never)
     return [(best.text, [other.text for other in others]) for best, *others in spoken]
 
 

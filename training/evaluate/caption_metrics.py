@@ -14,6 +14,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -69,8 +70,9 @@ def bleu(captions: Sequence[str], references: References, order: int) -> float:
     from sacrebleu.metrics.bleu import BLEU
 
     most = max(len(several) for several in references)
-    # sacrebleu wants the first references of all clips, then the second ones; a clip with fewer has None
-    streams = [
+    # sacrebleu wants the first references of all clips, then the second ones; a clip with fewer has None,
+    # which its types do not say
+    streams: Any = [
         [plain(several[i]) if i < len(several) else None for several in references] for i in range(most)
     ]
     metric = BLEU(max_ngram_order=order, tokenize="none", smooth_method="none", force=True)

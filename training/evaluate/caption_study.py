@@ -10,6 +10,7 @@ from pathlib import Path
 
 from motion_engine.engine import Engine
 from training.data.motion_set import MotionSet
+from training.evaluate.bundle_captioners import JointSpace, bundle_captioners
 from training.evaluate.caption_commands import ABLATION, TEXT_TO_MOTION
 from training.evaluate.caption_metrics import bert_folder
 from training.evaluate.caption_page import write_caption_page
@@ -82,10 +83,7 @@ def study(
 
     spaces: dict[str, Evaluator] = {evaluator.name: evaluator}
     near = evaluator
-    tasks = bundle.manifest["tasks"]
-    if "embed" in tasks:
-        from training.evaluate.bundle_captioners import JointSpace
-
+    if "embed" in bundle.tasks:
         near = JointSpace(engine)
         spaces = {near.name: near, **spaces}
     else:
@@ -96,9 +94,7 @@ def study(
     captioners: dict[str, Captioner] = {
         NEAREST: NearestCaption.of_set(near.embed_motions, motion_set, bundle.max_frames)
     }
-    if "motion_to_text" in tasks:
-        from training.evaluate.bundle_captioners import bundle_captioners
-
+    if "motion_to_text" in bundle.tasks:
         captioners |= bundle_captioners(engine, sizes.mote_steps)
     else:
         notes.append("The bundle has no captioner.")

@@ -44,8 +44,8 @@ def cider(captions: Sequence[Sequence[str]], references: Sequence[Sequence[Seque
         raise ValueError("A clip without a reference has no CIDEr.")
     counted = [[_ngrams(words) for words in several] for several in references]
     seen: Counter[Ngram] = Counter()
-    for several in counted:
-        seen.update(set().union(*several))
+    for clip in counted:
+        seen.update(set().union(*clip))
     clips = math.log(len(counted)) if counted else 0.0
 
     def weighted(counts: Mapping[Ngram, int]) -> Vector:
