@@ -140,12 +140,12 @@ class Engine:
         Cancelled
             When ``is_cancelled`` says so.
         """
-        if request.prompts is not None:
-            return generate_timeline(self, request, on_progress, is_cancelled)
         if request.surprise:
             return surprise(self, request, on_progress, is_cancelled)
         if request.variation is not None:
             return vary(self, request, on_progress, is_cancelled)
+        if request.prompts is not None:
+            return generate_timeline(self, request, on_progress, is_cancelled)
         return self.run(self.plan(request), None, on_progress, is_cancelled)
 
     def run(

@@ -79,11 +79,13 @@ def run(arguments: argparse.Namespace) -> int:
     from motion_engine.timeline import check_request, read_timeline
 
     given = [arguments.prompt is not None, arguments.timeline is not None, arguments.surprise]
-    if sum(given) > 1 or (not any(given) and arguments.vary is None):
+    if sum(given) != 1 and not (arguments.vary is not None and not any(given)):
+        message = "There must be a prompt, a timeline, --surprise or --vary."
+        if any(given):
+            message = "Of a prompt, a timeline and --surprise one can be given, not both."
         raise EngineError(
-            "bad_request", "There must be one of a prompt, a timeline, --surprise and --vary.",
-            'Write for instance: motion-prompt generate "a person walks forward".',
-        )  # fmt: skip
+            "bad_request", message, 'Write for instance: motion-prompt generate "a person walks forward".'
+        )
     controls = None if arguments.control is None else Controls.read(arguments.control)
     if controls is not None and not arguments.refine:
         controls = replace(controls, refine=False)
