@@ -26,10 +26,20 @@ _PROPERTIES = (
 
 @dataclass(frozen=True)
 class Reading:
-    """How the controls' rotations are carried; with IK controls, how all of them move as bodies."""
+    """What was read off a rig.
+
+    Attributes
+    ----------
+    carriers : how the controls' rotations are carried.
+    bodies : with IK controls, how all of them move as bodies.
+    poses : (p, n + m, 4, 4) matrices of all controls in the still pose and in those of the pulls.
+    seen : (p, w, 3) heads of the watched bones in them.
+    """
 
     carriers: Carriers
     bodies: Bodies | None
+    poses: Array
+    seen: Array
 
 
 def read(
@@ -39,6 +49,8 @@ def read(
     mover: str,
     values: dict[switches.Key, float],
     pushes: Array,
+    pulls: Sequence[Array] = (),
+    watched: Sequence[str] = (),
 ) -> Reading:
     """What carries each of the controls of an armature.
 
@@ -50,6 +62,8 @@ def read(
     values : what will be keyed once beside them.
     pushes : (m, 3) how far to move the IK controls, in armature space; a hand or foot must stay within reach, since
         limits of the limb's length count too.
+    pulls : the same for more poses, in which the FK controls stay; in the last of them the IK controls turn, too.
+    watched : names of bones to be looked at in all poses.
     """
     bones = [target.pose.bones[name] for name in (*controls, *ik)]
     n, total = len(controls), len(bones)
@@ -63,14 +77,23 @@ def read(
         for bone in bones:
             bone.rotation_mode = "QUATERNION"
             bone.location, bone.scale = (0, 0, 0), (1, 1, 1)
-        still = _pose(target, bones, np.tile(quat.IDENTITY, (total, 1)), np.zeros((total, 3)))
+        keys = _Poser(target, bones, watched)
+        none = np.tile(quat.IDENTITY, (total, 1))
+        poses = [keys.pose(none, locations)]
+        still = poses[0][0]
         axes = np.array([_location_axes(bone, still[n + i]) for i, bone in enumerate(bones[n:])])
         if ik:
             locations[n:] = np.einsum("mij,mj->mi", np.linalg.inv(axes), pushes)
             locations[[i for i, bone in enumerate(bones[:n]) if bone.name == mover]] = (
                 np.abs(pushes).max() * 0.3
             )
-        moved = _pose(target, bones, rotations, locations)
+        for number, pull in enumerate(pulls):
+            pulled, turned = np.zeros((total, 3)), none.copy()
+            pulled[n:] = np.einsum("mij,mj->mi", np.linalg.inv(axes), pull)
+            if number == len(pulls) - 1:
+                turned[n:] = rotations[n:]
+            poses.append(keys.pose(turned, pulled))
+        moved, _ = keys.pose(rotations, locations)
     depth = np.array([len(bone.parent_recursive) for bone in bones])
     carriers = find_carriers(
         *_turns(still[:n], rest[:n], np.tile(quat.IDENTITY, (n, 1))),
@@ -78,22 +101,30 @@ def read(
         depth[:n],
     )
     bodies = find_bodies(still, moved, rotations, locations, axes, depth) if ik else None
-    return Reading(carriers, bodies)
+    return Reading(
+        carriers, bodies, np.array([pose for pose, _ in poses]), np.array([seen for _, seen in poses])
+    )
 
 
-def _pose(
-    target: bpy.types.Object, bones: Sequence[bpy.types.PoseBone], rotations: Array, locations: Array
-) -> Array:
-    """Matrices (n, 4, 4) of the bones in armature space with these channels."""
-    for bone, rotation, location in zip(bones, rotations, locations, strict=True):
-        bone.rotation_quaternion = Quaternion(rotation)
-        bone.location = location
-    target.update_tag(refresh={"DATA"})
-    bpy.context.view_layer.update()
-    evaluated = target.evaluated_get(bpy.context.evaluated_depsgraph_get())
-    found = np.array([evaluated.pose.bones[bone.name].matrix for bone in bones], dtype=float)
-    found[:, :3, :3] /= np.linalg.norm(found[:, :3, :3], axis=1, keepdims=True)
-    return found
+class _Poser:
+    """Gives an armature's controls channels and says where its bones are then."""
+
+    def __init__(
+        self, target: bpy.types.Object, bones: Sequence[bpy.types.PoseBone], watched: Sequence[str]
+    ) -> None:
+        self.target, self.bones, self.watched = target, bones, watched
+
+    def pose(self, rotations: Array, locations: Array) -> tuple[Array, Array]:
+        """Matrices (n, 4, 4) of the controls in armature space with these channels, heads (w, 3) of watched bones."""
+        for bone, rotation, location in zip(self.bones, rotations, locations, strict=True):
+            bone.rotation_quaternion = Quaternion(rotation)
+            bone.location = location
+        self.target.update_tag(refresh={"DATA"})
+        bpy.context.view_layer.update()
+        evaluated = self.target.evaluated_get(bpy.context.evaluated_depsgraph_get()).pose.bones
+        found = np.array([evaluated[bone.name].matrix for bone in self.bones], dtype=float)
+        found[:, :3, :3] /= np.linalg.norm(found[:, :3, :3], axis=1, keepdims=True)
+        return found, np.array([evaluated[name].head for name in self.watched], dtype=float).reshape(-1, 3)
 
 
 def _turns(posed: Array, rest: Array, rotations: Array) -> tuple[Array, Array]:

@@ -235,7 +235,11 @@ def _read_controls(target: bpy.types.Object, mapping: rig_maps.Mapping, options:
     carrier, note = roots.find(target, bones[0], mapping, options.root)
     switched = switches.of_controls(target, mapping.hints, options.controls)
     switches.refuse_driven(target, control_rig.keyed_paths(target, mapping, mover, ik))
-    found = probe.read(target, names, list(ik), mover, switched, control_rig.pushes(target, mapping, ik))
+    middles = control_rig.at_middles(target, mapping, ik)
+    found = probe.read(
+        target, names, list(ik), mover, switched, control_rig.pushes(target, mapping, ik),
+        control_rig.pulls(target, mapping, ik), [name for bones in middles for name in bones],
+    )  # fmt: skip
     carriers = found.carriers
     if carrier is not None and carrier.bone:
         none = np.zeros((0, 3))
@@ -272,7 +276,7 @@ def _read_controls(target: bpy.types.Object, mapping: rig_maps.Mapping, options:
         root=carrier,
         stretch=_stretch(target),
         foot_tails=_foot_tails(target, mapping),
-        ik=control_rig.checked(target, joints, names, ik, found.bodies) if found.bodies is not None else None,
+        ik=control_rig.checked(target, joints, names, ik, found, middles) if ik else None,
         switches=switched,
         notes=note,
     )

@@ -72,7 +72,6 @@ class Hints:
     root : control that carries the whole character.
     ignore : beginnings of the names of bones that are no controls.
     note : what else a solver has to know.
-    same_pose : whether the IK controls are known to give the pose of the FK controls; they are not offered otherwise.
     """
 
     switches: tuple[Switch, ...] = ()
@@ -81,7 +80,6 @@ class Hints:
     root: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     note: str = ""
-    same_pose: bool = False
 
     def on(self, bones: Collection[str]) -> Hints:
         """Only what this rig has."""
@@ -96,7 +94,6 @@ class Hints:
             tuple(name for name in self.root if name in bones),
             self.ignore,
             self.note,
-            self.same_pose,
         )
 
 
