@@ -13,15 +13,16 @@ from mathutils import Matrix, Quaternion
 
 from motion_engine import quaternion as quat
 
-from . import compat, switches
+from . import switches
 from .retarget.carriers import Carriers, find_carriers, probe_rotations
 from .retarget.ik_controls import Bodies, find_bodies
 
 Array = np.ndarray
 
 _PROPERTIES = (
-    "location", "rotation_quaternion", "rotation_euler", "rotation_axis_angle", "scale", "rotation_mode",
+    "rotation_mode", "location", "rotation_quaternion", "rotation_euler", "rotation_axis_angle", "scale",
 )  # fmt: skip
+"""The mode comes first, since Blender converts rotations when it changes."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,10 @@ def read(
     rest = np.array([bone.bone.matrix_local for bone in bones], dtype=float)
     rotations = probe_rotations(total)
     locations = np.zeros((total, 3))
-    with _as_it_was(target, [*bones, target.pose.bones[mover]], values), compat.without_animation(target):
+    with _as_it_was(target, [*bones, target.pose.bones[mover]], values):
+        # An Action writes over channels only when the frame changes, or when it is new. Taking it away instead would
+        # have Blender build its graph anew, twice, which takes longer than all the rest.
+        bpy.context.view_layer.update()
         for key, value in values.items():
             switches.put(target, key, value)
         target.pose.bones[mover].location = (0, 0, 0)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 from motion_engine import skeleton
@@ -23,6 +24,11 @@ REQUIRED = frozenset(
 OPTIONAL = frozenset(skeleton.JOINT_NAMES) - REQUIRED
 
 Names = str | tuple[str, ...]
+
+
+@lru_cache(maxsize=64)
+def _beginning(prefix: str) -> re.Pattern[str]:
+    return re.compile(prefix)
 
 
 @dataclass(frozen=True)
@@ -126,7 +132,8 @@ class RigFamily:
 
     def without_prefix(self, name: str) -> str:
         """The name with the family's prefix taken away, if it is there."""
-        return re.sub(rf"^(?:{self.prefix})", "", name) if self.prefix else name
+        found = _beginning(self.prefix).match(name) if self.prefix else None
+        return name[found.end() :] if found is not None else name
 
     def is_helper(self, name: str) -> bool:
         """Whether a bone of this name carries no joint in this family."""

@@ -61,6 +61,7 @@ class Index:
         self.parents = parents
         self.bare = {bone: names.bare(bone) for bone in parents}
         self.present = set(self.bare.values())
+        self._keys = {bone: names.parse(bare).key for bone, bare in self.bare.items()}
         self._stripped: dict[str, tuple[dict[str, list[str]], dict[tuple[str, str], list[str]]]] = {}
 
     def tables(self, family: RigFamily) -> tuple[dict[str, list[str]], dict[tuple[str, str], list[str]]]:
@@ -70,8 +71,9 @@ class Index:
             keys: dict[tuple[str, str], list[str]] = {}
             for bone, bare in self.bare.items():
                 short = family.without_prefix(bare)
+                key = self._keys[bone] if short == bare else names.parse(short).key
                 plain.setdefault(short, []).append(bone)
-                keys.setdefault(names.parse(short).key, []).append(bone)
+                keys.setdefault(key, []).append(bone)
             self._stripped[family.prefix] = plain, keys
         return self._stripped[family.prefix]
 

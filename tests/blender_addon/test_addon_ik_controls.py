@@ -83,6 +83,36 @@ def test_reading_leaves_pose_action_and_switches_alone(human):
     assert human.pose.bones["thigh_parent.L"]["pole_vector"] == held
 
 
+@pytest.mark.parametrize("controls", ["FK", "IK"])
+def test_an_action_that_plays_makes_no_difference_to_reading(human, controls):
+    """Neither a new Action nor one in the NLA gets between the poses that are read."""
+    motion = sample_motion()
+    human.animation_data.action = None
+
+    def solved():
+        options = RetargetOptions(controls=controls)
+        return solver.solve(rig.read_rest(human, rig.check(human), options), motion, options)
+
+    def assert_same(before):
+        for channel, other in zip(solved(), before, strict=True):
+            np.testing.assert_allclose(channel.values, other.values, atol=1e-4)
+
+    before = solved()
+    play(human, motion, "IK" if controls == "FK" else "FK")
+    assert_same(before)
+    bpy.context.scene.frame_set(60)
+    assert_same(before)
+    action = human.animation_data.action
+    track = human.animation_data.nla_tracks.new()
+    track.strips.new("playing", 1, action)
+    human.animation_data.action = None
+    try:
+        bpy.context.scene.frame_set(90)
+        assert_same(before)
+    finally:
+        human.animation_data.nla_tracks.remove(track)
+
+
 def test_choice_is_offered(human):
     assert rig.offers_ik(human)
 
