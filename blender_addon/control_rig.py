@@ -176,6 +176,7 @@ def checked(
         joints=[-1 if joint in poles else joint for joint in ik.values()],
         poles=[poles.get(joint) for joint in ik.values()],
         swivels=[None] * len(ik),
+        fixed=[name in names for name in ik],
         rest=np.array([bone.bone.matrix_local for bone in bones], dtype=float),
         bodies=found.bodies,
     )

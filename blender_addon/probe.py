@@ -98,7 +98,7 @@ def read(
                 turned[n:] = rotations[n:]
             poses.append(keys.pose(turned, pulled))
         moved, _ = keys.pose(rotations, locations)
-    depth = np.array([len(bone.parent_recursive) for bone in bones])
+    depth = np.array([_depth(bone) for bone in bones])
     carriers = find_carriers(
         *_turns(still[:n], rest[:n], np.tile(quat.IDENTITY, (n, 1))),
         *_turns(moved[:n], rest[:n], rotations[:n]),
@@ -129,6 +129,21 @@ class _Poser:
         found = np.array([evaluated[bone.name].matrix for bone in self.bones], dtype=float)
         found[:, :3, :3] /= np.linalg.norm(found[:, :3, :3], axis=1, keepdims=True)
         return found, np.array([evaluated[name].head for name in self.watched], dtype=float).reshape(-1, 3)
+
+
+_DEEPEST = 10_000
+"""Depth of what hangs from a constraint instead of a parent, and so from anything."""
+
+
+def _depth(bone: bpy.types.PoseBone) -> int:
+    """How many bones are above a bone in the rig."""
+    above = bone.parent_recursive
+    top = above[-1] if above else bone
+    return (
+        _DEEPEST + len(above)
+        if any(one.type in {"ARMATURE", "CHILD_OF"} for one in top.constraints)
+        else len(above)
+    )
 
 
 def _turns(posed: Array, rest: Array, rotations: Array) -> tuple[Array, Array]:

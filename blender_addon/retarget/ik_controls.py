@@ -75,6 +75,7 @@ class IkControls:
     joints : int (m,), the joint with which a control moves; -1 for poles.
     poles : m poles, None for the other controls.
     swivels : m, of the poles.
+    fixed : m, whether a control is an FK control that its carrier takes along, so that it gets no location.
     rest : (m, 4, 4) rest matrices.
     bodies : what carries them and the FK controls.
     """
@@ -84,6 +85,7 @@ class IkControls:
     joints: list[int]
     poles: list[Pole | None]
     swivels: list[Swivel | None]
+    fixed: list[bool]
     rest: Array
     bodies: Bodies
 
@@ -198,6 +200,8 @@ def ik_channels(
             joint = ik.joints[i]
             turn = turns[:, joint]
             head = place(joint) + quat.rotate(turn, own[:3, 3] - rest[body_of[joint], :3, 3])
+            if ik.fixed[i]:
+                head = np.broadcast_to(frame_head, pelvis.shape)
             motions[k] = quat.multiply(turn, quat.from_matrix(own[:3, :3])), head
             local = quat.multiply(quat.conjugate(quat.multiply(frame_turn, still_turns[k])), motions[k][0])
             channels.append(rotation_channel(ik.names[i], ik.modes[i], local))
@@ -207,6 +211,8 @@ def ik_channels(
             swivel = ik.swivels[i] or BESIDE_NOTHING
             head = pole_path(*ends, quat.rotate(turns[:, pole.root], aside), swivel)
             motions[k] = np.broadcast_to(quat.multiply(frame_turn, still_turns[k]), (len(head), 4)), head
+        if ik.fixed[i]:
+            continue
         away = quat.rotate(quat.conjugate(frame_turn), motions[k][1] - frame_head)
         channels.append(Channel(ik.names[i], "location", away @ np.linalg.inv(ik.bodies.axes[i]).T))
     return channels

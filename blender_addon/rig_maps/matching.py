@@ -135,7 +135,7 @@ def in_order(
     """Split joints into those that hang below the right one and those that do not.
 
     The nearest mapped bone above a joint has to be one of the body's above it; within an arm or a leg the next one.
-    With ``loose``, as control rigs have it, a limb or the head may hang from nothing mapped at all.
+    With ``loose``, as control rigs have it, a limb, its toes or the head may hang from nothing mapped at all.
     """
     bones: dict[str, str] = {}
     misplaced: dict[str, str] = {}
@@ -146,7 +146,7 @@ def in_order(
         above = next((joint_of[bone] for bone in ancestors(named[joint], parents) if bone in joint_of), None)
         chain = [other for other in _joints_above(joint) if other in bones]
         part = joint.split("_")[-1]
-        if part in _INNER:
+        if part in _INNER and not (loose and part == "foot" and above is None):
             right = above == (chain[0] if chain else None)
         elif above is None:
             right = not chain or loose

@@ -8,7 +8,7 @@ import pytest
 
 bpy = pytest.importorskip("bpy")
 
-from addon_rigs import rest_joints, walk, world_joints  # noqa: E402
+from addon_rigs import pole_angle, rest_joints, walk, world_joints  # noqa: E402
 from mathutils import Vector  # noqa: E402
 
 from blender_addon import keyframes, rig  # noqa: E402
@@ -127,17 +127,6 @@ def build(scene, astray=0.0, hinges=True):
         copy(deform(joint), control(joint))
     bpy.context.view_layer.update()
     return target
-
-
-def pole_angle(target, root, middle, pole):
-    """Angle from the upper bone's X axis to the pole, by way of its Z axis, which keeps the limb still at rest."""
-    bones = target.data.bones
-    start, x = bones[root].head_local, bones[root].matrix_local.to_3x3().col[0]
-    along = (bones[middle].tail_local - start).normalized()
-    across = bones[pole].head_local - start
-    across = across - along * across.dot(along)
-    x = x - along * x.dot(along)
-    return float(np.arctan2(across.cross(x).dot(along), x.dot(across)))
 
 
 def play(target, motion, controls):

@@ -14,6 +14,8 @@ from blender_addon import keyframes, rig  # noqa: E402
 from blender_addon.bench import sample_motion  # noqa: E402
 from blender_addon.retarget import solver  # noqa: E402
 from blender_addon.retarget.options import RetargetOptions  # noqa: E402
+from motion_engine.bundle import list_bundles  # noqa: E402
+from motion_engine.engine import Engine, GenerateRequest  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +29,13 @@ def human(registered):
     bpy.data.objects.remove(metarig)
     yield rigify
     bpy.ops.wm.read_factory_settings(use_empty=True)
+
+
+@pytest.fixture(scope="module")
+def engine():
+    if not any(bundle.ok for bundle in list_bundles()):
+        pytest.skip("no model bundle here")
+    return Engine.load()
 
 
 def play(target, motion, controls):
@@ -53,6 +62,18 @@ def test_both_kinds_of_controls_give_the_same_pose(human, motion):
     by_fk = evaluated(human, frames)
     assert np.ptp(by_fk, axis=0).max() > 0.3  # it moves
     play(human, motion, "IK")  # while the FK action is the armature's own
+    assert np.abs(np.linalg.norm(evaluated(human, frames) - by_fk, axis=-1)).max() < 0.005
+
+
+@pytest.mark.parametrize(
+    "prompt", ["a person walks forward and turns around", "a person sits down", "a person dances"]
+)
+def test_generated_motions_have_the_same_pose_on_both(human, engine, prompt):
+    motion = engine.generate(GenerateRequest(prompt=prompt, duration=4.0, seed=0))[0].resample(24.0)
+    frames = range(0, motion.n_frames, 4)
+    play(human, motion, "FK")
+    by_fk = evaluated(human, frames)
+    play(human, motion, "IK")
     assert np.abs(np.linalg.norm(evaluated(human, frames) - by_fk, axis=-1)).max() < 0.005
 
 
