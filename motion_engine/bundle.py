@@ -33,8 +33,18 @@ _PRESETS: dict[str, tuple[str, ...]] = {
     "motionlcm": ("steps", "guidance", "grid"),
     "mld": ("steps", "guidance"),
     "emdm": ("steps", "guidance", "levels", "noise_width"),
+    "mote": ("steps", "guidance"),
 }
 """What the engine reads of a sampler's preset."""
+
+TASKS = {
+    "text_to_motion": "make a motion from a prompt",
+    "motion_to_text": "describe a motion in words",
+    "embed": "compare text and motion",
+    "joint": "make a motion together with its sentence",
+    "variation": "make variations of a motion",
+}
+"""Tasks that a bundle may offer, as the end of a sentence."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +140,26 @@ class Bundle:
             (name for name, preset in self.samplers.items() if preset.get("default")),
             next(iter(self.samplers)),
         )
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """What it can do: ``text_to_motion``, ``motion_to_text``, ..."""
+        return tuple(self.manifest["tasks"])
+
+    def require(self, task: str) -> None:
+        """Refuse a bundle that does not offer a task of `TASKS`.
+
+        Raises
+        ------
+        EngineError
+            ``not_supported``.
+        """
+        if task not in self.tasks:
+            raise EngineError(
+                "not_supported",
+                f"The bundle {self.name} cannot {TASKS[task]}.",
+                f"Choose a bundle whose tasks name {task}.",
+            )
 
     @property
     def can_control(self) -> bool:
@@ -326,6 +356,23 @@ def find(name: str | Path | None, directory: Path | None = None) -> Bundle:
         raise EngineError("broken_bundle", broken.problem)
     names = ", ".join(info.name for info in known) or "none"
     raise EngineError("unknown_bundle", f"There is no bundle {str(name)!r}.", f"Installed: {names}.")
+
+
+def find_for(task: str, name: str | Path | None) -> Bundle:
+    """A bundle that offers a task of `TASKS`: the one of that name; for None the default, or the first that does.
+
+    Raises
+    ------
+    EngineError
+        As for `find`, or ``not_supported``.
+    """
+    chosen = find(name)
+    if name is None and task not in chosen.tasks:
+        for info in list_bundles():
+            if info.ok and task in (other := load(info.path)).tasks:
+                return other
+    chosen.require(task)
+    return chosen
 
 
 def _hash(file: Path) -> str:

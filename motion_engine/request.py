@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from motion_engine.bundle import Bundle
+from motion_engine.captioning.canonical import Clip
 from motion_engine.control import Controls, Targets
 from motion_engine.errors import EngineError
-from motion_engine.samplers import emdm, mld, motionlcm
+from motion_engine.samplers import emdm, mld, mote, motionlcm
 
 MAX_PROMPT = 500
 """Characters: what the text encoder reads, with room to spare."""
@@ -33,6 +34,9 @@ class GenerateRequest:
     controls : where joints have to be; needs a bundle with the task ``control``.
     prompts : sentences and their seconds, in place of ``prompt`` and ``duration``: one continuous motion
         (`motion_engine.timeline`).
+    variation : a motion to make similar ones of, in place of ``duration`` (`motion_engine.variation`); where the
+        prompt is empty, it is the caption of that motion.
+    surprise : a motion together with its sentence, in place of the prompt (`motion_engine.captioning.surprise`).
     """
 
     prompt: str = ""
@@ -46,6 +50,16 @@ class GenerateRequest:
     floor: bool = True
     controls: Controls | None = None
     prompts: tuple[tuple[str, float], ...] | None = None
+    variation: Variation | None = None
+    surprise: bool = False
+
+
+@dataclass(frozen=True)
+class Variation:
+    """A motion to start from, and how far to go from it: 0 gives it back, 1 leaves nothing of it."""
+
+    clip: Clip
+    strength: float
 
 
 @dataclass(frozen=True)
@@ -141,6 +155,8 @@ def make_plan(bundle: Bundle, request: GenerateRequest) -> Plan:
 def _times(sampler: str, preset: dict[str, Any], steps: int) -> list[int]:
     if sampler == "motionlcm":
         return motionlcm.time_steps(steps, preset["grid"], preset.get("time_lists"))
+    if sampler == "mote":
+        return mote.time_steps(steps)
     if sampler == "emdm":
         return emdm.time_steps(steps, preset["levels"])
     if sampler == "mld":

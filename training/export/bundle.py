@@ -27,6 +27,7 @@ from motion_engine.runtime.torch.frame_control import FrameControl
 from motion_engine.runtime.torch.vae import MotionVAE
 from training.config import Config
 from training.data.loader import Normaliser
+from training.export.captions import CaptionSide
 
 SHORTEST_SECONDS = 0.5
 
@@ -73,6 +74,7 @@ def write_bundle(
     *,
     control: ControlNet | None = None,
     frame_control: FrameControl | None = None,
+    captions: CaptionSide | None = None,
     prediction: str = "v",
     data: dict[str, Any] | None = None,
     scores: dict[str, Any] | None = None,
@@ -85,6 +87,7 @@ def write_bundle(
     latent_stats : mean and standard deviation (C,) of the latents.
     denoisers : by sampler name, ``motionlcm``, ``mld`` and ``emdm``; the first is the default.
     control, frame_control : networks for the task ``control``, on top of ``motionlcm``, of latents and of frames.
+    captions : networks for captions, search and MoTe.
     data, scores : for the manifest: what it was trained on and what was measured.
     command : what makes this bundle from the data.
     """
@@ -109,25 +112,15 @@ def write_bundle(
             folder,
             "decoder",
         )
-        files += onnx_graph.export(
-            Encoder(vae.encoder),
-            {"features": torch.randn(2, 28, N_FEATURES)},
-            {"features": {0: "batch", 1: "frames"}, "out": {0: "batch", 1: "latents"}},
-            folder,
-            "encoder",
-        )
-        inputs = {
-            "latents": latents,
-            "time": torch.tensor([500.0, 10.0]),
-            "text": torch.randn(2, 5, config.denoiser.text_width),
-            "guidance": torch.tensor([3.0, 1.0]),
-        }
+        files += export_encoder(vae, folder)
         for name, denoiser in denoisers.items():
-            files += _export_denoiser(denoiser, inputs, folder, name)
+            files += export_denoiser(denoiser, config, folder, name)
         if control is not None:
             files += _export_control(control, config, folder)
         if frame_control is not None:
             files += _export_frame_control(frame_control, folder)
+        if captions is not None:
+            files += captions.export(folder)
         samplers: dict[str, Any] = {name: dict(config.presets[name]) for name in denoisers}
         samplers[next(iter(denoisers))]["default"] = True
         if "motionlcm" in samplers:
@@ -135,10 +128,16 @@ def write_bundle(
         generator = denoisers.get("emdm")
         if isinstance(generator, Generator):
             samplers["emdm"] |= asdict(generator.settings)
+        if captions is not None:
+            samplers |= captions.samplers(config.presets)
         manifest = {
             "schema": SCHEMA,
             **asdict(config.bundle),
-            "tasks": ["text_to_motion", *(["control"] if control is not None else [])],
+            "tasks": [
+                "text_to_motion",
+                *(["control"] if control is not None else []),
+                *(captions.tasks if captions is not None else []),
+            ],
             "fps": config.data.fps,
             "features": "true",
             "min_frames": round(SHORTEST_SECONDS * config.data.fps),
@@ -147,25 +146,46 @@ def write_bundle(
             "latent_channels": channels,
             "prediction": prediction,
             "samplers": samplers,
+            **({"captions": captions.section(config.presets["captions"])} if captions is not None else {}),
             "networks": {
                 "vae": asdict(config.vae),
                 "denoiser": asdict(config.denoiser),
                 **({"emdm": asdict(generator.settings)} if isinstance(generator, Generator) else {}),
                 **({"control": asdict(control.config)} if control is not None else {}),
                 **({"control_frames": asdict(frame_control.config)} if frame_control is not None else {}),
+                **(captions.settings() if captions is not None else {}),
             },
             "training_data": data or {},
             "scores": scores or {},
             "made_with": command,
             "files": {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in files},
         }
-        _write_manifest(folder, manifest)
+        write_manifest(folder, manifest)
         if destination.exists():
             shutil.rmtree(destination)
         folder.replace(destination)
 
 
-def _export_denoiser(denoiser: Denoiser, inputs: dict[str, Tensor], folder: Path, name: str) -> list[str]:
+def export_encoder(vae: MotionVAE, folder: Path) -> list[str]:
+    """Write the VAE's encoder; returns the names of the files."""
+    axes = {0: "batch", 1: "frames"}
+    return onnx_graph.export(
+        Encoder(vae.encoder),
+        {"features": torch.randn(2, 28, N_FEATURES)},
+        {"features": axes, "out": {0: "batch", 1: "latents"}},
+        folder,
+        "encoder",
+    )
+
+
+def export_denoiser(denoiser: Denoiser, config: Config, folder: Path, name: str) -> list[str]:
+    """Write the network of a sampler; returns the names of the files."""
+    inputs: dict[str, Tensor] = {
+        "latents": torch.randn(2, 7, config.vae.latent_channels),
+        "time": torch.tensor([500.0, 10.0]),
+        "text": torch.randn(2, 5, config.denoiser.text_width),
+        "guidance": torch.tensor([3.0, 1.0]),
+    }
     if isinstance(denoiser, Generator):
         z = torch.randn(2, denoiser.settings.noise_width)
         inputs = {"latents": inputs["latents"], "time": torch.zeros(2), "text": inputs["text"], "z": z}
@@ -215,9 +235,10 @@ def add_scores(bundle: Path, scores: dict[str, Any]) -> None:
     """Add measured scores to the manifest of a bundle."""
     manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
     manifest["scores"].update(scores)
-    _write_manifest(bundle, manifest)
+    write_manifest(bundle, manifest)
 
 
-def _write_manifest(bundle: Path, manifest: dict[str, Any]) -> None:
+def write_manifest(bundle: Path, manifest: dict[str, Any]) -> None:
+    """Replace ``manifest.json`` of a folder."""
     with replacing(bundle / "manifest.json") as file:
         file.write((json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode("utf-8"))
