@@ -8,8 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Any
 
 import bpy
@@ -112,25 +111,6 @@ def assign_action(target: bpy.types.Object, action: bpy.types.Action, slot: Any 
         data.action_slot = slot
     elif LAYERED and data.action_slot is None and len(data.action_suitable_slots):
         data.action_slot = data.action_suitable_slots[0]
-
-
-@contextmanager
-def without_animation(target: bpy.types.Object) -> Iterator[None]:
-    """Have neither Action nor NLA write into the object's properties for a while; drivers go on working."""
-    data = target.animation_data
-    if data is None or (data.action is None and not len(data.nla_tracks)):
-        yield
-        return
-    action, use_nla = data.action, data.use_nla
-    slot = data.action_slot if LAYERED else None
-    try:
-        data.use_nla = False
-        data.action = None
-        yield
-    finally:
-        data.action, data.use_nla = action, use_nla
-        if slot is not None:
-            data.action_slot = slot
 
 
 def action_curves(action: bpy.types.Action) -> Iterable[bpy.types.FCurve]:

@@ -10,8 +10,8 @@ import numpy as np
 
 from motion_engine import skeleton
 
-from . import rig_maps
-from .retarget.ik_controls import IK_LIMBS, LIMBS, Bodies, IkControls, Pole, unexplained
+from . import probe, rig_maps
+from .retarget.ik_controls import IK_LIMBS, LIMBS, IkControls, Pole, find_swivels, unexplained
 from .status import Fix, UserError
 
 _NAMES = skeleton.JOINT_NAMES
@@ -70,6 +70,44 @@ def pushes(target: bpy.types.Object, mapping: rig_maps.Mapping, ik: dict[str, in
     return np.array(found).reshape(-1, 3)
 
 
+PULLS = (0.04, 0.15, 0.6)
+"""By which part of their limb hands and feet are moved to the body to see how it bends beside its pole."""
+
+AT_JOINT = 1e-3
+"""Part of a limb's length within which a bone begins at a joint."""
+
+
+def pulls(target: bpy.types.Object, mapping: rig_maps.Mapping, ik: dict[str, int]) -> list[np.ndarray]:
+    """How far (m, 3) each IK control is moved in the poses that show how the limbs bend; in the last one poles, too."""
+    if not ik:
+        return []
+    ends = np.array([joint in {limb[2] for limb in LIMBS} for joint in ik.values()])
+    every = pushes(target, mapping, ik)
+    return [*(np.where(ends[:, None], share / PULL * every, 0.0) for share in PULLS), every]
+
+
+def at_middles(target: bpy.types.Object, mapping: rig_maps.Mapping, ik: dict[str, int]) -> list[list[str]]:
+    """For each IK control that is a pole the bones, other than FK controls, that begin at its elbow or knee."""
+    bones = target.data.bones
+    heads = np.empty(3 * len(bones), dtype=np.float32)
+    bones.foreach_get("head_local", heads)
+    heads = heads.reshape(-1, 3)
+    ends = {middle: (root, end) for root, middle, end in LIMBS}
+    found: list[list[str]] = []
+    for joint in ik.values():
+        if joint not in ends:
+            found.append([])
+            continue
+        root, middle, end = (
+            np.array(bones[mapping.bones[_NAMES[one]]].head_local)
+            for one in (ends[joint][0], joint, ends[joint][1])
+        )
+        length = np.linalg.norm(middle - root) + np.linalg.norm(end - middle)
+        near = np.flatnonzero(np.linalg.norm(heads - middle, axis=-1) < AT_JOINT * length)
+        found.append([bones[int(i)].name for i in near if bones[int(i)].name not in mapping.bones.values()])
+    return found
+
+
 def _lacking(mapping: rig_maps.Mapping) -> list[str]:
     """Limbs, in words, without an IK control, a pole or a switch."""
     hints = mapping.hints
@@ -81,7 +119,7 @@ def _lacking(mapping: rig_maps.Mapping) -> list[str]:
         side, part = _NAMES[end].split("_")
         limb = f"{side} {'arm' if part == 'wrist' else 'leg'}"
         named = _NAMES[end] in hints.ik and _NAMES[middle] in hints.ik
-        if not (hints.same_pose and named and limb.replace(" ", "_") in switched):
+        if not (named and limb.replace(" ", "_") in switched):
             lacking.append(limb)
     return lacking
 
@@ -108,32 +146,42 @@ def _rotation(bone: bpy.types.PoseBone) -> str:
 
 
 def checked(
-    target: bpy.types.Object, joints: Sequence[str], names: Sequence[str], ik: dict[str, int], bodies: Bodies
+    target: bpy.types.Object,
+    joints: Sequence[str],
+    names: Sequence[str],
+    ik: dict[str, int],
+    found: probe.Reading,
+    middles: Sequence[Sequence[str]],
 ) -> IkControls:
-    """The IK controls with what carries them.
+    """The IK controls with what carries them and how their limbs bend.
 
     Parameters
     ----------
     joints, names : of the FK controls.
     ik : IK control -> joint.
+    found : what was read with the bones of ``middles`` watched, one control's after another's.
+    middles : the bones at the middle joint of each pole's limb.
 
     Raises
     ------
     UserError
-        If a control moves in a way that nothing explains.
+        If a control moves in a way that nothing explains, or a limb bends in such a way.
     """
     bones = [target.pose.bones[name] for name in ik]
     poles = {middle: Pole(root, middle, end) for root, middle, end in LIMBS}
-    found = IkControls(
+    assert found.bodies is not None
+    controls = IkControls(
         names=list(ik),
         modes=[bone.rotation_mode for bone in bones],
         joints=[-1 if joint in poles else joint for joint in ik.values()],
         poles=[poles.get(joint) for joint in ik.values()],
+        swivels=[None] * len(ik),
+        fixed=[name in names for name in ik],
         rest=np.array([bone.bone.matrix_local for bone in bones], dtype=float),
-        bodies=bodies,
+        bodies=found.bodies,
     )
     in_limbs = {_NAMES[joint] for limb in LIMBS for joint in limb}
-    odd = unexplained(found, np.array([i for i, joint in enumerate(joints) if joint in in_limbs]))
+    odd = unexplained(controls, np.array([i for i, joint in enumerate(joints) if joint in in_limbs]))
     if odd:
         every = [*names, *ik]
         named = ", ".join(f"'{every[i]}'" for i in odd[:4])
@@ -142,7 +190,22 @@ def checked(
             "controls instead. Nothing was changed.",
             [_KEY_FK],
         )
-    return found
+    ends = np.cumsum([len(bones) for bones in middles])[:-1]
+    rest = np.array([target.data.bones[name].matrix_local for name in names], dtype=float)
+    find_swivels(
+        controls, np.array([skeleton.JOINT[joint] for joint in joints]), rest, found.poses,
+        np.split(found.seen, ends, axis=1),
+    )  # fmt: skip
+    pairs = zip(controls.names, controls.poles, controls.swivels, strict=True)
+    astray = [name for name, pole, swivel in pairs if pole is not None and swivel is None]
+    if astray:
+        named = ", ".join(f"'{name}'" for name in astray)
+        raise UserError(
+            f"'{target.name}': the limbs of {named} do not keep their length on IK, or do not bend by their poles "
+            "alone. Key the FK controls instead. Nothing was changed.",
+            [_KEY_FK],
+        )
+    return controls
 
 
 def hidden(target: bpy.types.Object, names: Iterable[str]) -> list[str]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,7 +17,8 @@ from motion_engine import skeleton
 
 from . import control_rig, obstacles, probe, rig_map_table, rig_maps, roots, switches, unfit
 from .retarget.options import DEFAULTS, RetargetOptions
-from .retarget.rest import RestRig, Root
+from .retarget.rest import FEET, RestRig, Root
+from .retarget.sharing import BESIDE
 from .rig_maps.document import MapError
 from .status import Fix, UserError
 
@@ -192,6 +194,7 @@ def read_rest(
             wanted.add(bone.name)
             bone = bone.parent if bone != root else None
     wanted |= {bone.name for bone in root.children_recursive if _is_twist(bone, joint_of)}
+    wanted |= {toe.name for toe in _other_toes(target, joint_of)}
     bones = [bone for bone in (root, *root.children_recursive) if bone.name in wanted]
     mover = _mover(root)
     switches.refuse_driven(target, control_rig.keyed_paths(target, mapping, mover.name))
@@ -217,6 +220,7 @@ def read_rest(
         mover_location=_location_map(root, carrier),
         root=carrier,
         stretch=_stretch(target),
+        foot_tails=_foot_tails(target, mapping),
         switches=off | switches.of_ik_constraints(target, list(mapping.bones.values())),
         notes=note,
     )
@@ -231,7 +235,11 @@ def _read_controls(target: bpy.types.Object, mapping: rig_maps.Mapping, options:
     carrier, note = roots.find(target, bones[0], mapping, options.root)
     switched = switches.of_controls(target, mapping.hints, options.controls)
     switches.refuse_driven(target, control_rig.keyed_paths(target, mapping, mover, ik))
-    found = probe.read(target, names, list(ik), mover, switched, control_rig.pushes(target, mapping, ik))
+    middles = control_rig.at_middles(target, mapping, ik)
+    found = probe.read(
+        target, names, list(ik), mover, switched, control_rig.pushes(target, mapping, ik),
+        control_rig.pulls(target, mapping, ik), [name for bones in middles for name in bones],
+    )  # fmt: skip
     carriers = found.carriers
     if carrier is not None and carrier.bone:
         none = np.zeros((0, 3))
@@ -267,7 +275,8 @@ def _read_controls(target: bpy.types.Object, mapping: rig_maps.Mapping, options:
         carriers=carriers,
         root=carrier,
         stretch=_stretch(target),
-        ik=control_rig.checked(target, joints, names, ik, found.bodies) if found.bodies is not None else None,
+        foot_tails=_foot_tails(target, mapping),
+        ik=control_rig.checked(target, joints, names, ik, found, middles) if ik else None,
         switches=switched,
         notes=note,
     )
@@ -289,6 +298,25 @@ def _is_twist(bone: bpy.types.PoseBone, joint_of: dict[str, int]) -> bool:
     )
 
 
+def _other_toes(target: bpy.types.Object, joint_of: dict[str, int]) -> Iterator[bpy.types.PoseBone]:
+    """Toes beside the mapped ones, where every toe has bones of its own."""
+    bone_of = {joint: target.pose.bones[name] for name, joint in joint_of.items()}
+    for ankle, toe in FEET.items():
+        foot, mapped = bone_of[ankle], bone_of.get(toe)
+        if mapped is None or mapped.parent != foot:
+            continue
+        ball = mapped.bone.head_local
+        near = BESIDE * (ball - foot.bone.head_local).length
+        for bone in foot.children:
+            if (
+                bone.name not in joint_of
+                and (bone.bone.head_local - ball).length < near
+                and _is_free(bone)
+                and not _TWIST.search(bone.name)
+            ):
+                yield bone
+
+
 def _stretch(target: bpy.types.Object) -> np.ndarray:
     """(3, 3) symmetric part of the object's world transform, of mean size 1: the polar decomposition."""
     _, sizes, axes = np.linalg.svd(np.array(target.matrix_world.to_3x3(), dtype=float))
@@ -297,6 +325,14 @@ def _stretch(target: bpy.types.Object) -> np.ndarray:
             f"'{target.name}' has a scale of 0 along an axis. Give it a size, then generate again."
         )
     return axes.T @ np.diag(sizes / sizes.mean()) @ axes
+
+
+def _foot_tails(target: bpy.types.Object, mapping: rig_maps.Mapping) -> np.ndarray:
+    """Where the bones of left and right foot end (2, 3) in armature space."""
+    return np.array(
+        [target.data.bones[mapping.bones[f"{side}_ankle"]].tail_local for side in ("left", "right")],
+        dtype=float,
+    )
 
 
 def _carried(root: bpy.types.PoseBone, carrier: Root | None) -> np.ndarray:

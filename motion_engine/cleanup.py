@@ -38,6 +38,19 @@ SUPPORT_SPEED = 0.5
 CARRY_SECONDS = 0.1
 """Width of the filter on the root's correction by `carry_by_feet`."""
 
+HEEL = 0.05
+"""m: how far the heel is behind the ankle."""
+
+EASE = 0.008
+"""m of a heel's depth over which it is caught; it stays 4/27 of this in the floor at most."""
+
+_HEELS = tuple(
+    np.array([0.0, -skeleton.REST_JOINTS[ankle, 1] - skeleton.REST_PELVIS_HEIGHT, -HEEL])
+    - skeleton.REST_OFFSETS[toe]
+    for _, _, ankle, toe in _LEGS
+)
+"""From the toe joint to the heel of left and right foot, in the T-pose."""
+
 REACH = 0.998
 """Share of the stretched leg that a locked foot may use, so that knees do not snap."""
 
@@ -92,7 +105,7 @@ def carry_by_feet(motion: Motion) -> Motion:
 
 
 def lock_feet(motion: Motion) -> Motion:
-    """Hold planted feet in place and lift toes out of the floor, by two-bone inverse kinematics of both legs.
+    """Hold planted feet in place and soles out of the floor, by two-bone inverse kinematics of both legs.
 
     While a toe touches, the toe keeps its place; while only the heel does, the ankle. The correction of each contact
     is the smallest one (it vanishes on average) and fades out over a quarter of a second on both sides. The contacts
@@ -111,13 +124,46 @@ def lock_feet(motion: Motion) -> Motion:
             shift[:, [0, 2]] = _fade([(start, c[:, [0, 2]]) for start, c in corrections], len(ankle), blend)
             # quickly up again: a swinging foot that skims the floor looks like one that slides
             shift[:, 1:2] = _fade([(start, c[:, 1:2]) for start, c in corrections], len(ankle), lift)
-        # whatever the contacts say, a toe never goes through the floor
-        below = np.maximum(skeleton.TOE_CLEARANCE * 0.5 - (toe[:, 1] + shift[:, 1]), 0.0)
+        # whatever the contacts say, a sole never goes through the floor
+        below = np.maximum(skeleton.TOE_CLEARANCE - (toe[:, 1] + shift[:, 1]), 0.0)
         shift[:, 1] += below
-        _bend_leg(turned, joints, leg, ankle + shift)
+        turned[:, leg[2]], raised = level_heel(turned[:, leg[2]], toe + shift, side)
+        _bend_leg(turned, joints, leg, raised)
     return Motion.from_rotations(
         skeleton.local_rotations(turned), motion.root, motion.fps, motion.provenance, contacts
     )
+
+
+def level_heel(foot: Array, toe: Array, side: int) -> tuple[Array, Array]:
+    """Turn a foot about its toe joint until its heel is not in the floor; a foot that is not keeps still.
+
+    Models, and measured clips, often hold a standing foot with its toes up, the ball on the floor and the heel some
+    centimetres in it. The deeper the heel, the more of its depth is made up for, so that nothing jolts (`EASE`).
+
+    Parameters
+    ----------
+    foot : (T, 4) world rotations of the ankle's bone.
+    toe : (T, 3) places of the toe joint.
+    side : 0 left, 1 right.
+
+    Returns
+    -------
+    Rotations (T, 4), and where the ankle is then (T, 3).
+    """
+    away = quat.rotate(foot, _HEELS[side])  # from the toe joint to the heel
+    deep = -(toe[:, 1] + away[:, 1])
+    length = float(np.linalg.norm(_HEELS[side]))
+    part = np.clip(deep / EASE, 0.0, 1.0)
+    lift = np.where(
+        part < 1.0, EASE * part**2 * (2.0 - part), deep
+    )  # begins with no speed, ends with the heel's
+    sine = np.clip(np.stack([away[:, 1], away[:, 1] + lift]) / length, -1.0, 1.0)
+    angle = np.diff(np.arcsin(sine), axis=0)[0]
+    axis = np.stack([-away[:, 2], np.zeros(len(away)), away[:, 0]], axis=-1)
+    across = np.linalg.norm(axis, axis=-1, keepdims=True)
+    turn = quat.from_axis_angle(axis / np.maximum(across, 1e-6) * angle[:, None])
+    foot = quat.multiply(turn, foot)
+    return foot, toe - quat.rotate(foot, skeleton.REST_OFFSETS[_LEGS[side][3]])
 
 
 def _without_blips(contact: Mask) -> Mask:
@@ -173,7 +219,7 @@ def _fade(corrections: list[tuple[int, Array]], n_frames: int, blend: int) -> Ar
 
 
 def _bend_leg(turned: Array, joints: Array, leg: tuple[int, int, int, int], target: Array) -> None:
-    """Turn hip and knee so that the ankle reaches ``target`` (T, 3); the foot keeps its orientation.
+    """Turn hip and knee so that the ankle reaches ``target`` (T, 3); the foot keeps its world rotation.
 
     ``turned`` holds world rotations (T, 22, 4) and is changed in place.
     """

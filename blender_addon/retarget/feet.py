@@ -24,6 +24,10 @@ SUNK = 0.1
 """Metres: a source whose feet go deeper than this does not stand on the floor (stairs), and is left so."""
 TOES = 0.45
 """Length of the toes over that of the foot before them."""
+HEEL = 0.4
+"""Distance of the heel's end behind the ankle over the length of the foot from the ankle to the ball."""
+FORWARD = np.cos(np.radians(40))
+"""A foot's bone whose tail is further aside than this does not point along the foot."""
 SETTLE_SECONDS = 0.15
 """Half the time over which the pelvis sinks and rises where a leg would be too short."""
 
@@ -36,7 +40,8 @@ class Ground:
     ----------
     up : (3,) unit vector.
     level : height of the soles of the rest pose along ``up``.
-    ankles, toes : (2,) heights of left and right ankle and toe over the floor at rest.
+    ankles, toes : (2,) heights of left and right ankle and toe over the floor at rest; a foot without toes touches it
+        with its tip, at 0.
     flat : (3, 3) from horizontal metres of the source, in the rig's axes, to the rig's space.
     """
 
@@ -66,7 +71,8 @@ def target_ground(heads: Array, up: Array, scale: float, stretch: Array) -> Grou
     ankles = heights[[J["left_ankle"], J["right_ankle"]]]
     toes = heights[[J["left_foot"], J["right_foot"]]]
     source = source_ground()
-    toes = np.where(np.isfinite(toes), toes, ankles + scale * (source.toes - source.ankles))
+    stiff = ~np.isfinite(toes)
+    toes = np.where(stiff, ankles + scale * (source.toes - source.ankles), toes)
     lowest = float(min(ankles.min(), toes.min()))
     stands_on_origin = -0.02 * scale <= lowest <= 0.15 * scale
     level = 0.0 if stands_on_origin else lowest - scale * skeleton.TOE_CLEARANCE
@@ -75,7 +81,38 @@ def target_ground(heads: Array, up: Array, scale: float, stretch: Array) -> Grou
     )  # how far apart horizontal planes are in the world
     flat = scale * tall * np.linalg.inv(stretch)
     flat -= np.outer(up, up @ flat)
-    return Ground(up, level, ankles - level, toes - level, flat)
+    return Ground(up, level, ankles - level, np.where(stiff, 0.0, toes - level), flat)
+
+
+def foot_of(heads: Array, tail: Array, side: int, to_rig: Array, scale: float, ground: Ground) -> Array:
+    """From the ankle to what of the foot touches the floor in front (3,), at rest.
+
+    That is the joint of the toes. A foot without one is stiff to the tips of its toes, on the floor: as far in front as
+    the foot's bone says, which ends at the ball or at the tips, and as the source's are, scaled, where it points
+    elsewhere.
+
+    Parameters
+    ----------
+    heads : (22, 3) rest positions, NaN where unmapped.
+    tail : (3,) where the foot's bone ends, NaN where it is not known.
+    """
+    _, _, ankle, toe = LEGS[side]
+    foot = heads[toe] - heads[ankle]
+    if np.isfinite(foot).all():
+        return foot
+    usual = quat.rotate(to_rig, skeleton.REST_OFFSETS[toe] * (1.0, 0.0, 1.0)) * scale
+    own = tail - heads[ankle]
+    own = own - ground.up * (own @ ground.up)
+    length, size = float(np.linalg.norm(own)), float(np.linalg.norm(usual))
+    if own @ usual > FORWARD * length * size and 0.5 * size < length < 2.0 * size:
+        ball, ends_at_tip = own, length > (1.0 + 0.5 * TOES) * size
+    else:
+        ball, ends_at_tip = usual, False
+    toes = np.zeros(3)
+    if not ends_at_tip:  # along the line from the heel, which is straight behind the ankle, to the ball
+        heel = -HEEL * size * quat.rotate(to_rig, np.array([0.0, 0.0, 1.0]))
+        toes = quat.normalize(ball - heel) * TOES * float(np.linalg.norm(ball))
+    return ball + toes - ground.ankles[side] * ground.up
 
 
 def foot_clearance(ankle: Array, toe_drop: Array, ground: Ground, side: int) -> Array:

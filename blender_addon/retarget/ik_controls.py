@@ -2,8 +2,9 @@
 """Keys for the IK controls of a rig that give the pose which its FK controls would give.
 
 The solved rotations say where every joint of the FK chains lies. A hand's or foot's IK control goes where that hand
-or foot goes, as one rigid body; a pole goes to where the elbow or knee points. What moves an IK control besides its own
-channels (a parent switch, the foot below the toes) is read off one pose of the rig, as rotations are in `carriers`.
+or foot goes, as one rigid body; a pole goes to where the elbow or knee points (`swivel`). What moves an IK control
+besides its own channels (a parent switch, the foot below the toes) is read off one pose of the rig, as rotations are
+in `carriers`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from motion_engine import quaternion as quat
 from motion_engine import skeleton
 
 from .channels import Channel, rotation_channel
+from .swivel import BESIDE_NOTHING, Swivel, find_swivel, pole_path
 
 Array = NDArray[np.floating]
 
@@ -31,9 +33,6 @@ LIMBS = tuple(
 
 IK_LIMBS = frozenset(joint for limb in LIMBS for joint in limb) | {J["left_foot"], J["right_foot"]}
 """Joints whose FK controls get no keys when IK controls do."""
-
-STRAIGHT = 0.004
-"""Part of a limb's length; a joint that lies nearer to the line through the limb does not say where the pole is."""
 
 FOLLOWS = 1e-3
 """Part of the rig's size by which a control may miss the body that is thought to carry it."""
@@ -75,6 +74,8 @@ class IkControls:
     names, modes : of m controls, Blender's rotation modes.
     joints : int (m,), the joint with which a control moves; -1 for poles.
     poles : m poles, None for the other controls.
+    swivels : m, of the poles.
+    fixed : m, whether a control is an FK control that its carrier takes along, so that it gets no location.
     rest : (m, 4, 4) rest matrices.
     bodies : what carries them and the FK controls.
     """
@@ -83,6 +84,8 @@ class IkControls:
     modes: list[str]
     joints: list[int]
     poles: list[Pole | None]
+    swivels: list[Swivel | None]
+    fixed: list[bool]
     rest: Array
     bodies: Bodies
 
@@ -129,6 +132,32 @@ def unexplained(ik: IkControls, needed: NDArray[np.integer]) -> list[int]:
     return [int(k) for k in asked if ik.bodies.miss[k] > FOLLOWS * size]
 
 
+def find_swivels(
+    ik: IkControls, joints: NDArray[np.integer], rest: Array, poses: Array, seen: list[Array]
+) -> None:
+    """Measure how the limbs bend beside their poles; fills ``ik.swivels`` and leaves None where a limb is not as told.
+
+    Parameters
+    ----------
+    joints, rest : as in `ik_channels`.
+    poses : (p, n + m, 4, 4) matrices of the FK and the IK controls in p poses, the limbs on IK.
+    seen : for each of the m controls (p, c, 3), places of the bones that are at the middle joint of its limb at rest.
+    """
+    n = len(joints)
+    body_of = {int(joint): k for k, joint in enumerate(joints)}
+    end_of = {joint: n + i for i, joint in enumerate(ik.joints)}
+    for i, pole in enumerate(ik.poles):
+        if pole is None or pole.end not in end_of:
+            continue
+        root, middle, end = (rest[body_of[joint], :3, 3] for joint in (pole.root, pole.middle, pole.end))
+        k = end_of[pole.end]
+        moves = poses[:, k] @ np.linalg.inv(ik.rest[k - n])
+        ik.swivels[i] = find_swivel(
+            poses[:, body_of[pole.root], :3, 3], moves[:, :3, :3] @ end + moves[:, :3, 3], poses[:, n + i, :3, 3],
+            seen[i], float(np.linalg.norm(middle - root)), float(np.linalg.norm(end - middle)),
+        )  # fmt: skip
+
+
 def ik_channels(
     ik: IkControls, joints: NDArray[np.integer], rest: Array, turns: Array, pelvis: Array
 ) -> list[Channel]:
@@ -171,36 +200,22 @@ def ik_channels(
             joint = ik.joints[i]
             turn = turns[:, joint]
             head = place(joint) + quat.rotate(turn, own[:3, 3] - rest[body_of[joint], :3, 3])
+            if ik.fixed[i]:
+                head = np.broadcast_to(frame_head, pelvis.shape)
             motions[k] = quat.multiply(turn, quat.from_matrix(own[:3, :3])), head
             local = quat.multiply(quat.conjugate(quat.multiply(frame_turn, still_turns[k])), motions[k][0])
             channels.append(rotation_channel(ik.names[i], ik.modes[i], local))
         else:
             ends = place(pole.root), place(pole.middle), place(pole.end)
             aside = own[:3, 3] - rest[body_of[pole.middle], :3, 3]
-            head = pole_path(*ends, quat.rotate(turns[:, pole.root], aside))
+            swivel = ik.swivels[i] or BESIDE_NOTHING
+            head = pole_path(*ends, quat.rotate(turns[:, pole.root], aside), swivel)
             motions[k] = np.broadcast_to(quat.multiply(frame_turn, still_turns[k]), (len(head), 4)), head
+        if ik.fixed[i]:
+            continue
         away = quat.rotate(quat.conjugate(frame_turn), motions[k][1] - frame_head)
         channels.append(Channel(ik.names[i], "location", away @ np.linalg.inv(ik.bodies.axes[i]).T))
     return channels
-
-
-def pole_path(root: Array, middle: Array, end: Array, aside: Array) -> Array:
-    """Where a pole (T, 3) makes a limb bend as it does.
-
-    Parameters
-    ----------
-    root, middle, end : (T, 3) the limb's joints.
-    aside : (T, 3) from the middle joint to the pole as at rest, turned with the upper half of the limb: its length is
-        kept, and its direction counts where the limb is straight.
-    """
-    along = quat.normalize(end - root)
-    length = np.linalg.norm(middle - root, axis=-1) + np.linalg.norm(end - middle, axis=-1)
-
-    def across(vectors: Array) -> Array:
-        return vectors - along * np.sum(vectors * along, axis=-1, keepdims=True)
-
-    bend = across(middle - root) + quat.normalize(across(aside)) * (STRAIGHT * length)[:, None]
-    return middle + quat.normalize(bend) * np.linalg.norm(aside, axis=-1, keepdims=True)
 
 
 def _depth(carrier: NDArray[np.integer], body: int) -> int:

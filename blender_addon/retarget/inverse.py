@@ -120,9 +120,7 @@ def _bend_legs(target: Target, posed: PosedRig, turns: Array, root: Array, ankle
     # how the rig's bones are turned in the engine's axes, without the turn into its T-pose
     aligned = quat.multiply(turns, quat.multiply(quat.conjugate(target.to_rig), target.align))
     for side, (hip, knee, ankle, toe) in enumerate(feet.LEGS):
-        foot = heads[toe] - heads[ankle]
-        if not np.isfinite(foot).all():
-            foot = quat.rotate(target.to_rig, skeleton.REST_OFFSETS[toe]) * target.scale
+        foot = target.feet[side]
         drop = quat.rotate(aligned[:, ankle], foot) @ _UP
         lift = (
             feet.foot_clearance(ankles[:, side, 1] * target.scale, drop, target.ground, side) / target.scale

@@ -78,6 +78,7 @@ class RestRig:
     root : what travels in place of the pelvis bone; a root bone is the last of the carriers. ``root_parent`` and
         ``mover_location`` hold for a root bone at rest then.
     stretch : (3, 3) how the object stretches armature space, without its turn; counts where it is not even.
+    foot_tails : (2, 3) where the bones of left and right foot end.
     ik : IK controls of arms and legs that get keys in place of the FK controls.
     switches : (bone, path below it) -> value, keyed once so that the other keys have an effect.
     notes : sentences for the user on what the rig does not let through.
@@ -99,6 +100,7 @@ class RestRig:
     carriers: Carriers | None = None
     root: Root | None = None
     stretch: Array = field(default_factory=lambda: np.eye(3))
+    foot_tails: Array = field(default_factory=lambda: np.full((2, 3), np.nan))
     ik: IkControls | None = None
     switches: dict[tuple[str, str], float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

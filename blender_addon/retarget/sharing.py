@@ -3,7 +3,8 @@
 
 In the trunk, a bone between two mapped ones turns part of the way from the one to the other: as far as it lies along
 the chain. In a limb it takes part of the twist about the limb alone, since a bend there would break the limb; so do
-twist bones that hang on a forearm or a shin. Mapped bones keep their orientation in either case.
+twist bones that hang on a forearm or a shin. Toes beside the mapped one turn as it does. Mapped bones keep their
+orientation in any case.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from motion_engine import quaternion as quat
 from motion_engine import skeleton
 
-from .rest import LIMBS, RestRig
+from .rest import FEET, LIMBS, RestRig
 
 Array = NDArray[np.floating]
 J = skeleton.JOINT
@@ -28,6 +29,9 @@ TWISTED = frozenset(J[name] for name in ("left_elbow", "right_elbow", "left_knee
 
 STRAIGHT = 0.03
 """Part of a limb's length by which a bone may lie off its line: turned about it, what hangs below would move."""
+
+BESIDE = 0.5
+"""Part of the foot's length within which the head of a toe lies from that of the mapped one."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,10 @@ def plan(rig: RestRig) -> dict[int, Share]:
             chain.insert(0, int(rig.parents[chain[0]]))
         start = int(rig.joints[chain[0]])
         ends = below.get(int(bone), [])
+        if not ends and start in FEET:
+            if _is_beside(rig, int(bone), chain[0], bone_of.get(FEET[start])):
+                shares[int(bone)] = Share(start, FEET[start], 1.0, None)
+            continue
         if len(ends) == 1:
             end = ends[0]
             rest = [end]
@@ -88,6 +96,15 @@ def plan(rig: RestRig) -> dict[int, Share]:
         if share is not None:
             shares[int(bone)] = share
     return shares
+
+
+def _is_beside(rig: RestRig, bone: int, foot: int, toe: int | None) -> bool:
+    """Whether a bone below a foot begins where the mapped toe does."""
+    if toe is None:
+        return False
+    heads = rig.rest[:, :3, 3]
+    length = float(np.linalg.norm(heads[toe] - heads[foot]))
+    return float(np.linalg.norm(heads[bone] - heads[toe])) < BESIDE * length
 
 
 def _share(rig: RestRig, chain: list[int], rest: list[int], start: int, end: int) -> Share | None:

@@ -46,6 +46,7 @@ class Target:
     scale : length of the rig's legs over the source's.
     ground : the floor under the rig.
     stand : height of the pelvis over the floor in the T-pose.
+    feet : (2, 3) from left and right ankle to what of the foot touches the floor in front, at rest.
     """
 
     heads: Array
@@ -54,6 +55,7 @@ class Target:
     scale: float
     ground: feet.Ground
     stand: float
+    feet: Array
 
 
 def measure(rig: RestRig) -> Target:
@@ -85,7 +87,8 @@ def measure(rig: RestRig) -> Target:
             + quat.rotate(align[knee], heads[ankle] - heads[knee])
         )
         drops.append(ground.ankles[side] - leg @ up)
-    return Target(heads, to_rig, align, scale, ground, float(np.mean(drops)))
+    fronts = [feet.foot_of(heads, rig.foot_tails[side], side, to_rig, scale, ground) for side in (0, 1)]
+    return Target(heads, to_rig, align, scale, ground, float(np.mean(drops)), np.array(fronts))
 
 
 def solve(rig: RestRig, motion: Motion, options: RetargetOptions = DEFAULTS) -> list[Channel]:
@@ -177,9 +180,7 @@ def _plant(motion: Motion, source_turns: Array, target: Target, turns: Array) ->
     pelvis = place(joints[:, 0], height)
     goals, limits, drop = [], [], np.zeros(len(joints))
     for side, (hip, knee, ankle, toe) in enumerate(feet.LEGS):
-        foot = heads[toe] - heads[ankle]
-        if not np.isfinite(foot).all():  # a rig without toes gets the source's, scaled
-            foot = quat.rotate(target.to_rig, skeleton.REST_OFFSETS[toe]) * scale
+        foot = target.feet[side]
         lift = feet.foot_clearance(joints[:, ankle, 1], joints[:, toe, 1] - joints[:, ankle, 1], source, side)
         lift = scale * (np.maximum(lift, 0.0) if lift.min() > -feet.SUNK else lift)
         goal = place(

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 from motion_engine import skeleton
@@ -23,6 +24,11 @@ REQUIRED = frozenset(
 OPTIONAL = frozenset(skeleton.JOINT_NAMES) - REQUIRED
 
 Names = str | tuple[str, ...]
+
+
+@lru_cache(maxsize=64)
+def _beginning(prefix: str) -> re.Pattern[str]:
+    return re.compile(prefix)
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,6 @@ class Hints:
     root : control that carries the whole character.
     ignore : beginnings of the names of bones that are no controls.
     note : what else a solver has to know.
-    same_pose : whether the IK controls are known to give the pose of the FK controls; they are not offered otherwise.
     """
 
     switches: tuple[Switch, ...] = ()
@@ -81,7 +86,6 @@ class Hints:
     root: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     note: str = ""
-    same_pose: bool = False
 
     def on(self, bones: Collection[str]) -> Hints:
         """Only what this rig has."""
@@ -96,7 +100,6 @@ class Hints:
             tuple(name for name in self.root if name in bones),
             self.ignore,
             self.note,
-            self.same_pose,
         )
 
 
@@ -129,7 +132,8 @@ class RigFamily:
 
     def without_prefix(self, name: str) -> str:
         """The name with the family's prefix taken away, if it is there."""
-        return re.sub(rf"^(?:{self.prefix})", "", name) if self.prefix else name
+        found = _beginning(self.prefix).match(name) if self.prefix else None
+        return name[found.end() :] if found is not None else name
 
     def is_helper(self, name: str) -> bool:
         """Whether a bone of this name carries no joint in this family."""

@@ -83,7 +83,7 @@ def _angle(a: Array, b: Array) -> float:
 
 
 def leg_joints(limb: Limb, tree: Skeleton) -> dict[str, int] | None:
-    """Hip, knee, ankle and, where there is one bone for them, toes.
+    """Hip, knee, ankle and, where there are any, toes; of toes with bones of their own the one in the middle.
 
     Thigh and shin are of like length, and after the ankle the chain turns to the front.
     """
@@ -116,8 +116,8 @@ def leg_joints(limb: Limb, tree: Skeleton) -> dict[str, int] | None:
         for child in tree.children[limb.bones[ankle]]
         if np.linalg.norm(tree.heads[child] - points[ankle]) > 0.05 * total
     ]
-    if ankle < last and len(toes) < 4:
-        found["foot"] = limb.bones[_ball(points, ankle)]
+    if ankle < last:
+        found["foot"] = limb.bones[_ball(points, ankle)] if len(toes) < 4 else _middle(toes, tree)
     return found
 
 
@@ -127,6 +127,12 @@ def _ball(points: Array, ankle: int) -> int:
     inner = range(ankle + 1, max(last, ankle + 2))  # the tip itself only when there is nothing else
     along = [_length(points, ankle, i) / _length(points, ankle, last) for i in inner]
     return inner[int(np.argmin(np.abs(np.array(along) - _BALL)))]
+
+
+def _middle(toes: list[int], tree: Skeleton) -> int:
+    """The toe that begins nearest to where they begin on average."""
+    heads = np.array([tree.heads[toe] for toe in toes])
+    return toes[int(np.linalg.norm(heads - heads.mean(axis=0), axis=-1).argmin())]
 
 
 def arm_joints(limb: Limb, tree: Skeleton) -> tuple[dict[str, int], bool] | None:

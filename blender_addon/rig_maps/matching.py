@@ -61,6 +61,7 @@ class Index:
         self.parents = parents
         self.bare = {bone: names.bare(bone) for bone in parents}
         self.present = set(self.bare.values())
+        self._keys = {bone: names.parse(bare).key for bone, bare in self.bare.items()}
         self._stripped: dict[str, tuple[dict[str, list[str]], dict[tuple[str, str], list[str]]]] = {}
 
     def tables(self, family: RigFamily) -> tuple[dict[str, list[str]], dict[tuple[str, str], list[str]]]:
@@ -70,8 +71,9 @@ class Index:
             keys: dict[tuple[str, str], list[str]] = {}
             for bone, bare in self.bare.items():
                 short = family.without_prefix(bare)
+                key = self._keys[bone] if short == bare else names.parse(short).key
                 plain.setdefault(short, []).append(bone)
-                keys.setdefault(names.parse(short).key, []).append(bone)
+                keys.setdefault(key, []).append(bone)
             self._stripped[family.prefix] = plain, keys
         return self._stripped[family.prefix]
 
@@ -133,7 +135,7 @@ def in_order(
     """Split joints into those that hang below the right one and those that do not.
 
     The nearest mapped bone above a joint has to be one of the body's above it; within an arm or a leg the next one.
-    With ``loose``, as control rigs have it, a limb or the head may hang from nothing mapped at all.
+    With ``loose``, as control rigs have it, a limb, its toes or the head may hang from nothing mapped at all.
     """
     bones: dict[str, str] = {}
     misplaced: dict[str, str] = {}
@@ -144,7 +146,7 @@ def in_order(
         above = next((joint_of[bone] for bone in ancestors(named[joint], parents) if bone in joint_of), None)
         chain = [other for other in _joints_above(joint) if other in bones]
         part = joint.split("_")[-1]
-        if part in _INNER:
+        if part in _INNER and not (loose and part == "foot" and above is None):
             right = above == (chain[0] if chain else None)
         elif above is None:
             right = not chain or loose

@@ -114,8 +114,12 @@ def make(
     *,
     lower_arms: float = 0.0,
     expect: dict[str, str] | None = None,
+    tails: dict[str, str] | None = None,
 ) -> Rig:
-    """Build a rig from its table; ``-`` stands for a joint that the family does not have."""
+    """Build a rig from its table; ``-`` stands for a joint that the family does not have.
+
+    ``tails`` says where bones end that would not be known from the others: name -> place.
+    """
     at = body_places(lower_arms)
     rig = Rig(family)
     joints = {joint: name for joint, name in zip(TRUNK, trunk.split(" ; "), strict=True) if name != "-"}
@@ -144,6 +148,10 @@ def make(
             for child in filter(None, (one.strip() for one in below.split(","))):
                 rig.parents[child] = name
     _tails(rig, heads)
+    for side, token in zip(("left", "right"), sides.split(" ; "), strict=True):
+        for name, where in (tails or {}).items():
+            bone = name.replace("{}", token)
+            rig.rest[bone] = np.stack([heads[bone], place(where.replace("{side}", side), at)])
     rig.joints |= expect or {}
     return rig
 
@@ -253,6 +261,23 @@ def rigs(lower_arms: float = 0.0) -> dict[str, Rig]:
         ),
         "mpfb_default": make(
             "MakeHuman (default)", "root ; spine05 ; spine03 ; spine01 ; neck01 ; head",
+            "upperleg01.{} ; lowerleg01.{} ; foot.{} ; toe2-1.{} ; clavicle.{} ; upperarm01.{} ; "
+            "lowerarm01.{} ; wrist.{}", LR,
+            ["pelvis.{} < root > upperleg01.{} @ pelvis~{side}_hip~0.2",
+             "upperleg02.{} < upperleg01.{} > lowerleg01.{} @ {side}_hip~{side}_knee~0.5",
+             "lowerleg02.{} < lowerleg01.{} > foot.{} @ {side}_knee~{side}_ankle~0.5",
+             "spine04 < spine05 > spine03 @ spine1~spine2~0.5", "spine02 < spine03 > spine01 @ spine2~spine3~0.5",
+             "neck02 < neck01 > head @ neck~head~0.4", "neck03 < neck02 > head @ neck~head~0.7",
+             "shoulder01.{} < clavicle.{} > upperarm01.{} @ {side}_collar~{side}_shoulder~0.6",
+             "upperarm02.{} < upperarm01.{} > lowerarm01.{} @ {side}_shoulder~{side}_elbow~0.5",
+             "lowerarm02.{} < lowerarm01.{} > wrist.{} @ {side}_elbow~{side}_wrist~0.5",
+             "jaw < head @ jaw", "eye.{} < head @ {side}_eye",
+             *(f"toe{n}-1.{{}} < foot.{{}} @ {{side}}_foot" for n in (1, 3, 4, 5)),
+             *(f"toe{n}-2.{{}} < toe{n}-1.{{}} @ {{side}}_toe_tip" for n in range(1, 6)),
+             *fingers("finger{f}-{n}.{}", "1 2 3 4 5")], **a,
+        ),
+        "mpfb_no_toes": make(
+            "MakeHuman (default)", "root ; spine05 ; spine03 ; spine01 ; neck01 ; head",
             "upperleg01.{} ; lowerleg01.{} ; foot.{} ; - ; clavicle.{} ; upperarm01.{} ; lowerarm01.{} ; wrist.{}", LR,
             ["pelvis.{} < root > upperleg01.{} @ pelvis~{side}_hip~0.2",
              "upperleg02.{} < upperleg01.{} > lowerleg01.{} @ {side}_hip~{side}_knee~0.5",
@@ -263,9 +288,7 @@ def rigs(lower_arms: float = 0.0) -> dict[str, Rig]:
              "upperarm02.{} < upperarm01.{} > lowerarm01.{} @ {side}_shoulder~{side}_elbow~0.5",
              "lowerarm02.{} < lowerarm01.{} > wrist.{} @ {side}_elbow~{side}_wrist~0.5",
              "jaw < head @ jaw", "eye.{} < head @ {side}_eye",
-             *(f"toe{n}-1.{{}} < foot.{{}} @ {{side}}_foot" for n in range(1, 6)),
-             *(f"toe{n}-2.{{}} < toe{n}-1.{{}} @ {{side}}_toe_tip" for n in range(1, 6)),
-             *fingers("finger{f}-{n}.{}", "1 2 3 4 5")], **a,
+             *fingers("finger{f}-{n}.{}", "1 2 3 4 5")], tails={"foot.{}": "{side}_foot"}, **a,
         ),
         "mpfb_cmu_mb": make(
             "CMU BVH", "Hips ; LowerBack ; Spine ; Spine1 ; Neck ; Head", MIXAMO_LIMBS, WORDS,

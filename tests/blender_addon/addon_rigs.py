@@ -101,6 +101,17 @@ def make_armature(
     return rig
 
 
+def pole_angle(target: bpy.types.Object, root: str, middle: str, pole: str) -> float:
+    """Angle from the upper bone's X axis to the pole, by way of its Z axis, which keeps the limb still at rest."""
+    bones = target.data.bones
+    start, x = bones[root].head_local, bones[root].matrix_local.to_3x3().col[0]
+    along = (bones[middle].tail_local - start).normalized()
+    across = bones[pole].head_local - start
+    across = across - along * across.dot(along)
+    x = x - along * x.dot(along)
+    return float(np.arctan2(across.cross(x).dot(along), x.dot(across)))
+
+
 def on_floor(motion: Motion) -> Motion:
     """The motion with its lower foot always on the floor."""
     rest = skeleton.REST_JOINTS[skeleton.FOOT_JOINTS, 1] + skeleton.REST_PELVIS_HEIGHT

@@ -43,7 +43,7 @@ class Figure:
     bones : joint -> bone that deforms the body there.
     heads : (22, 3) rest positions of the joints in the body's frame, NaN where there is none.
     soles : (2, 3, 3) points under the left and the right foot at rest: heel, ball, tip of the toes.
-    balls : (2, 3) where the toes bend, whether there is a bone or not.
+    balls : (2, 3) where the foot touches the floor in front: where the toes bend, or their tips where no bone bends.
     frame : where the body's frame is in the world; turn, place and one scale for all axes.
     same : whether the body has the source's proportions, so that its joints can be compared one by one.
     """

@@ -65,6 +65,7 @@ STYLES = (
     Style("ue5", "x_mirrored", RestPose(arms=48, elbows=15, legs=4), FBX),
     Style("mpfb_game", "along", RestPose(arms=42, elbows=8, legs=5)),
     Style("mpfb_default", "along", RestPose(arms=42, elbows=8, legs=5), connected=True),
+    Style("mpfb_no_toes", "along", RestPose(arms=42, elbows=8, legs=5), connected=True),
     Style("vroid", "along"),
     Style("vrm_addon", "along"),
     Style("vrm_humanoid", "world"),

@@ -85,8 +85,9 @@ def figure_of(target: bpy.types.Object, body: Body, variation: Variation, stretc
     """What is known of the rig from how it was made."""
     size = np.array(stretch)[:3, :3].diagonal()
     same = variation.shape is SAME and variation.stretch == (1.0, 1.0, 1.0)
+    balls = body.balls if "left_foot" in body.rig.joints else body.soles[:, 2]
     return Figure(
-        target, dict(body.rig.joints), body.heads() * size, body.soles * size, body.balls * size,
+        target, dict(body.rig.joints), body.heads() * size, body.soles * size, balls * size,
         variation.world.copy(), same,
     )  # fmt: skip
 

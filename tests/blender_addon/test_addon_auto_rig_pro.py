@@ -8,11 +8,12 @@ import pytest
 
 bpy = pytest.importorskip("bpy")
 
-from addon_rigs import rest_joints, walk, world_joints  # noqa: E402
+from addon_rigs import pole_angle, rest_joints, walk, world_joints  # noqa: E402
 from mathutils import Vector  # noqa: E402
 
 from blender_addon import keyframes, rig  # noqa: E402
 from blender_addon.axes import to_blender  # noqa: E402
+from blender_addon.bench import sample_motion  # noqa: E402
 from blender_addon.retarget import solver  # noqa: E402
 from blender_addon.retarget.options import RetargetOptions  # noqa: E402
 from motion_engine import skeleton  # noqa: E402
@@ -41,6 +42,11 @@ def deform(joint):
 
 @pytest.fixture
 def character(scene):
+    return build(scene)
+
+
+def build(scene, astray=0.0, hinges=True):
+    """The rig; its pole angles wrong by some radians, its elbows and knees hinges or not."""
     joints = rest_joints()
     for side in ("left", "right"):  # limbs bent a little, as they are built for IK
         joints[J[f"{side}_elbow"]] += (0, 0.02, 0)
@@ -99,12 +105,12 @@ def character(scene):
         s = side[0]
         for root, middle, end, goal, pole in LIMBS:
             bones[f"{goal}.{s}"]["ik_fk_switch"] = 0.0
-            bones[f"{middle}_nostr.{s}"].lock_ik_y = bones[f"{middle}_nostr.{s}"].lock_ik_z = True
+            bones[f"{middle}_nostr.{s}"].lock_ik_y = bones[f"{middle}_nostr.{s}"].lock_ik_z = hinges
             constraint = bones[f"{middle}_nostr.{s}"].constraints.new("IK")
             constraint.target, constraint.subtarget = target, f"{goal}.{s}"
             constraint.pole_target, constraint.pole_subtarget = target, f"{pole}.{s}"
             constraint.chain_count, constraint.use_stretch = 2, False
-            constraint.pole_angle = pole_angle(
+            constraint.pole_angle = astray + pole_angle(
                 target, f"{root}_nostr.{s}", f"{middle}_nostr.{s}", f"{pole}.{s}"
             )
             for part, source in (
@@ -123,25 +129,19 @@ def character(scene):
     return target
 
 
-def pole_angle(target, root, middle, pole):
-    """Angle from the upper bone's X axis to the pole, by way of its Z axis, which keeps the limb still at rest."""
-    bones = target.data.bones
-    start, x = bones[root].head_local, bones[root].x_axis
-    along = (bones[middle].tail_local - start).normalized()
-    across = bones[pole].head_local - start
-    across = across - along * across.dot(along)
-    x = x - along * x.dot(along)
-    return float(np.arctan2(across.cross(x).dot(along), x.dot(across)))
+def play(target, motion, controls):
+    """Joints (T, 22, 3) of the deform bones in the world with keys on these controls."""
+    rest = rig.read_rest(target, rig.check(target), RetargetOptions(controls=controls))
+    action = keyframes.write_action(target, solver.solve(rest, motion), controls, 1, {}, rest.switches)
+    keyframes.assign(target, action)
+    deformed = {joint: deform(joint) for joint in skeleton.JOINT_NAMES}
+    return world_joints(target, deformed, min(motion.n_frames, 60))
 
 
 def test_deform_bones_go_where_the_motion_goes(character):
     motion = walk(40)
-    mapping = rig.check(character)
-    assert mapping.family == "Auto-Rig Pro"
-    rest = rig.read_rest(character, mapping)
-    action = keyframes.write_action(character, solver.solve(rest, motion), "walk", 1, {}, rest.switches)
-    keyframes.assign(character, action)
-    found = world_joints(character, {joint: deform(joint) for joint in skeleton.JOINT_NAMES}, 40)
+    assert rig.check(character).family == "Auto-Rig Pro"
+    found = play(character, motion, "FK")
     bpy.context.scene.frame_set(5)
     assert character.pose.bones["c_foot_ik.l"]["ik_fk_switch"] == 1.0
     wanted = to_blender(motion.joints)
@@ -152,7 +152,31 @@ def test_deform_bones_go_where_the_motion_goes(character):
     }
 
 
-def test_ik_is_refused_with_a_sentence(character):
-    assert not rig.offers_ik(character)
-    with pytest.raises(Exception, match=r"left arm.*Key the FK controls"):
-        rig.read_rest(character, rig.check(character), RetargetOptions(controls="IK"))
+@pytest.mark.parametrize("hinges", [True, False], ids=["hinges", "ball joints"])
+@pytest.mark.parametrize("astray", [0.0, 0.5, -2.0])
+def test_both_kinds_of_controls_give_the_same_pose(scene, astray, hinges):
+    """Whatever the pole angle: where elbows and knees lie beside their poles is measured."""
+    character = build(scene, astray, hinges)
+    assert rig.offers_ik(character)
+    for motion in (walk(40), sample_motion()):
+        by_fk = play(character, motion, "FK")
+        by_ik = play(character, motion, "IK")
+        scene.frame_set(5)
+        assert character.pose.bones["c_foot_ik.l"]["ik_fk_switch"] == 0.0
+        assert np.linalg.norm(by_ik - by_fk, axis=-1).max() < 0.005
+
+
+def test_a_limb_that_does_not_follow_its_pole_is_refused(character):
+    constraint = character.pose.bones["elbow_nostr.r"].constraints["IK"]
+    constraint.pole_target = None
+    with pytest.raises(Exception, match=r"'c_arms_pole\.r' .* Key the FK controls.* Nothing was changed"):
+        play(character, walk(10), "IK")
+    play(character, walk(10), "FK")
+
+
+def test_a_limb_that_stretches_is_refused(character):
+    for bone in ("hip_nostr.l", "knee_nostr.l"):
+        character.pose.bones[bone].ik_stretch = 0.5
+    character.pose.bones["knee_nostr.l"].constraints["IK"].use_stretch = True
+    with pytest.raises(Exception, match=r"'c_leg_pole\.l' do not keep their length on IK"):
+        play(character, walk(10), "IK")

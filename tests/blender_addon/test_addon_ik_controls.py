@@ -14,6 +14,8 @@ from blender_addon import keyframes, rig  # noqa: E402
 from blender_addon.bench import sample_motion  # noqa: E402
 from blender_addon.retarget import solver  # noqa: E402
 from blender_addon.retarget.options import RetargetOptions  # noqa: E402
+from motion_engine.bundle import list_bundles  # noqa: E402
+from motion_engine.engine import Engine, GenerateRequest  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +29,13 @@ def human(registered):
     bpy.data.objects.remove(metarig)
     yield rigify
     bpy.ops.wm.read_factory_settings(use_empty=True)
+
+
+@pytest.fixture(scope="module")
+def engine():
+    if not any(bundle.ok for bundle in list_bundles()):
+        pytest.skip("no model bundle here")
+    return Engine.load()
 
 
 def play(target, motion, controls):
@@ -56,6 +65,18 @@ def test_both_kinds_of_controls_give_the_same_pose(human, motion):
     assert np.abs(np.linalg.norm(evaluated(human, frames) - by_fk, axis=-1)).max() < 0.005
 
 
+@pytest.mark.parametrize(
+    "prompt", ["a person walks forward and turns around", "a person sits down", "a person dances"]
+)
+def test_generated_motions_have_the_same_pose_on_both(human, engine, prompt):
+    motion = engine.generate(GenerateRequest(prompt=prompt, duration=4.0, seed=0))[0].resample(24.0)
+    frames = range(0, motion.n_frames, 4)
+    play(human, motion, "FK")
+    by_fk = evaluated(human, frames)
+    play(human, motion, "IK")
+    assert np.abs(np.linalg.norm(evaluated(human, frames) - by_fk, axis=-1)).max() < 0.005
+
+
 def test_ik_keys_are_on_hands_feet_and_poles_and_the_switches(human):
     play(human, walk(20), "IK")
     bpy.context.scene.frame_set(10)
@@ -81,6 +102,36 @@ def test_reading_leaves_pose_action_and_switches_alone(human):
     after = {bone.name: tuple(map(tuple, bone.matrix)) for bone in human.pose.bones}
     assert max(np.abs(np.subtract(after[name], before[name])).max() for name in before) < 1e-6
     assert human.pose.bones["thigh_parent.L"]["pole_vector"] == held
+
+
+@pytest.mark.parametrize("controls", ["FK", "IK"])
+def test_an_action_that_plays_makes_no_difference_to_reading(human, controls):
+    """Neither a new Action nor one in the NLA gets between the poses that are read."""
+    motion = sample_motion()
+    human.animation_data.action = None
+
+    def solved():
+        options = RetargetOptions(controls=controls)
+        return solver.solve(rig.read_rest(human, rig.check(human), options), motion, options)
+
+    def assert_same(before):
+        for channel, other in zip(solved(), before, strict=True):
+            np.testing.assert_allclose(channel.values, other.values, atol=1e-4)
+
+    before = solved()
+    play(human, motion, "IK" if controls == "FK" else "FK")
+    assert_same(before)
+    bpy.context.scene.frame_set(60)
+    assert_same(before)
+    action = human.animation_data.action
+    track = human.animation_data.nla_tracks.new()
+    track.strips.new("playing", 1, action)
+    human.animation_data.action = None
+    try:
+        bpy.context.scene.frame_set(90)
+        assert_same(before)
+    finally:
+        human.animation_data.nla_tracks.remove(track)
 
 
 def test_choice_is_offered(human):

@@ -10,9 +10,11 @@ pytest.importorskip("bpy")
 
 from rig_bodies import RestPose, posed, proportioned, reference
 from rig_matrix import BEGIN, END, FPS, PAGE, Line, play, row
+from rig_measure import put
 from rig_styles import STYLES, tables
 from rig_variations import CHILD, GIANT, VARIATIONS, build, rigify_human
 
+from blender_addon import compat
 from motion_engine.bundle import list_bundles
 from motion_engine.engine import Engine, GenerateRequest
 
@@ -34,6 +36,10 @@ def motions():
     ]
 
 
+def paths(target):
+    return [curve.data_path for curve in compat.action_curves(target.animation_data.action)]
+
+
 def within_bars(score):
     assert len(score.floor) > 10, "the clips have to stand on the floor now and then"
     assert np.abs(score.floor).max() <= FLOOR
@@ -52,6 +58,27 @@ def test_every_variation(scene, motions, variation):
     for name in LIGHT:
         score = play(build(STYLE[name], TABLES[name], variation), motions)
         within_bars(score)
+
+
+def test_toes_with_bones_of_their_own_do_not_go_through_the_floor(scene, motions):
+    """Five toes a foot bend as the one toe of other families does."""
+    one, five = (
+        play(build(STYLE[name], TABLES[name], VARIATIONS[-1]), motions) for name in ("mixamo", "mpfb_default")
+    )
+    assert five.depth <= one.depth + 1.0
+    figure = build(STYLE["mpfb_default"], TABLES["mpfb_default"], VARIATIONS[0])
+    put(figure.target, motions[0])
+    keyed = {channel.split('"')[1] for channel in paths(figure.target)}
+    assert {f"toe{n}-1.{side}" for n in range(1, 6) for side in "LR"} <= keyed
+    assert not {f"toe{n}-2.L" for n in range(1, 6)} & keyed
+
+
+def test_a_foot_without_toes_stands_on_its_tip(scene, motions):
+    """A stiff foot whose heel rises does not put its tip into the floor."""
+    stiff, bending = (
+        play(build(STYLE[name], TABLES[name], VARIATIONS[0]), motions) for name in ("mpfb_no_toes", "mixamo")
+    )
+    assert stiff.depth <= bending.depth + 1.0
 
 
 def test_the_rigify_human_that_blender_generates(scene, motions):

@@ -4,6 +4,7 @@ from __future__ import annotations
 import numpy as np
 from clips import standing
 
+from motion_engine import quaternion as quat
 from motion_engine import skeleton
 from motion_engine.cleanup import carry_by_feet, lock_feet, put_on_floor
 from motion_engine.motion import Motion
@@ -54,6 +55,49 @@ def test_toes_do_not_go_through_the_floor():
     )
     assert quality(sunk)["penetration"] > 0.01
     assert quality(lock_feet(sunk))["penetration"] < 0.001
+
+
+def heels(motion: Motion) -> np.ndarray:
+    """Heights (T, 2) of the heels: 5 cm behind the ankles, on the floor in the T-pose."""
+    turned = skeleton.global_rotations(motion.rotations.astype(float))
+    ankles = skeleton.REST_JOINTS[[7, 8], 1] + skeleton.REST_PELVIS_HEIGHT
+    points = [np.array([0.0, -height, -0.05]) for height in ankles]
+    return np.stack(
+        [
+            motion.joints[:, joint, 1] + quat.rotate(turned[:, joint], point)[:, 1]
+            for joint, point in zip((7, 8), points, strict=True)
+        ],
+        axis=-1,
+    )
+
+
+def rocking(tilt: float) -> Motion:
+    """The swaying body, on the floor, with its toes held up by ``tilt`` radians and a little more or less."""
+    plain = sliding()
+    rotations = plain.rotations.astype(float)
+    rock = quat.about_axis(0, -tilt - 0.05 * np.sin(np.linspace(0, 9, 60)))
+    for joint in (7, 8):
+        rotations[:, joint] = quat.multiply(rotations[:, joint], rock)
+    return put_on_floor(Motion.from_rotations(rotations, plain.root, 20.0, None, plain.contacts))
+
+
+def test_heels_do_not_go_through_the_floor_and_toes_stay():
+    before = rocking(0.2)
+    after = lock_feet(before)
+    assert heels(before).max() < -0.01
+    assert heels(after).min() > -0.002
+    np.testing.assert_allclose(after.joints[:, [10, 11], 1], skeleton.TOE_CLEARANCE, atol=0.005)
+    assert quality(after)["jerk"] < 1.05 * quality(before)["jerk"]
+
+
+def test_heels_that_are_high_enough_are_left_alone():
+    before = rocking(-0.4)
+    assert heels(before).min() > 0.02
+    feet = [
+        skeleton.global_rotations(clip.rotations.astype(float))[:, [7, 8]]
+        for clip in (before, lock_feet(before))
+    ]
+    np.testing.assert_allclose(np.abs(np.sum(feet[0] * feet[1], axis=-1)), 1.0, atol=1e-6)
 
 
 def test_a_clip_of_one_frame():

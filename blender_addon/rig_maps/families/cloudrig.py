@@ -31,8 +31,12 @@ FAMILY = RigFamily(
         _switches("Properties", "ik_{}_upperarm", "ik_{}_thigh")
         + _switches("Properties_IKFK", "ik_arm_{}", "ik_leg_{}"),
         sided(
-            {"wrist": ("IK-Wrist.{}", "IK-Hand.{}"), "ankle": ("IK-Foot.{}", "IK-MSTR-Foot.{}", "MSTR-Foot.{}"),
-                 "elbow": ("POLE-UpperArm.{}", "IK-POLE-UpperArm.{}"), "knee": ("POLE-Thigh.{}", "IK-Pole-Shin.{}")},
+            # where there are masters, IK-Wrist and IK-Foot are what these carry; toes have FK controls only, which hang
+            # from the foot of either kind
+            {"wrist": ("IK-MSTR-Wrist.{}", "IK-MSTR-Hand.{}", "IK-Wrist.{}", "IK-Hand.{}"),
+                 "ankle": ("IK-MSTR-Foot.{}", "MSTR-Foot.{}", "IK-Foot.{}"), "foot": "FK-Toes.{}",
+                 "elbow": ("POLE-UpperArm.{}", "IK-POLE-UpperArm.{}"),
+                 "knee": ("POLE-Thigh.{}", "IK-POLE-Thigh.{}", "IK-Pole-Shin.{}")},
             _SIDES,
         ),
         # the FK spine counts only without the IK spine; hands and feet keep to the root, limbs keep their length
@@ -46,7 +50,7 @@ FAMILY = RigFamily(
         )
         + tuple(
             Setting("Properties", f"{prop}_{side}_{limb}", 0)
-            for prop in ("ik_stretch", "ik_pole_follow")
+            for prop in ("ik_stretch", "ik_pole_follow", "ik_parents")
             for side in _WORDS
             for limb in ("upperarm", "thigh")
         ),

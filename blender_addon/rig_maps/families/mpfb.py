@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""MPFB and MakeHuman: the default rig, and the game engine rig, which is Unreal's but for its ``Root``."""
+"""MPFB and MakeHuman: the default rig, and the game engine rig, which is Unreal's but for its ``Root``.
+
+The default rig has five toes of two or three bones each; the second is the axis of the foot, and the others turn with
+it. The default rig without toes has the same names but for them.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ DEFAULT = RigFamily(
     body(
         ("L", "R"), pelvis="root", spine1="spine05", spine2="spine03", spine3="spine01",
         neck="neck01", head="head",
-        hip="upperleg01.{}", knee="lowerleg01.{}", ankle="foot.{}", foot="toe.{}",
+        hip="upperleg01.{}", knee="lowerleg01.{}", ankle="foot.{}", foot="toe2-1.{}",
         collar="clavicle.{}", shoulder="upperarm01.{}", elbow="lowerarm01.{}", wrist="wrist.{}",
     ),
     rank=3,

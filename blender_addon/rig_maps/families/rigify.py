@@ -44,7 +44,6 @@ CONTROLS = RigFamily(
         ignore=("DEF-", "ORG-", "MCH-", "VIS_"),
         note="hips: torso moves and turns all; poles count only where pole_vector of the same bone is on; "
         "torso['neck_follow'] and ['head_follow'] say whether neck and head take the torso's turn",
-        same_pose=True,
     ),
 )  # fmt: skip
 
