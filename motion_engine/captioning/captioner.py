@@ -31,7 +31,7 @@ Array = NDArray[np.floating]
 
 BEAM_WIDTH = 5
 
-PARTS_TOGETHER = 4
+PARTS_TOGETHER = 2
 """Parts computed together where somebody waits: a step must not take long, because cancelling waits for it."""
 
 MANY_TOGETHER = 16

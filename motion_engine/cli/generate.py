@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     from motion_engine.timeline import check_request, read_timeline
 
     given = [arguments.prompt is not None, arguments.timeline is not None, arguments.surprise]
-    if sum(given) != 1 and not (arguments.vary is not None and not any(given)):
+    if sum(given) > 1 or (not any(given) and arguments.vary is None):
         message = "There must be a prompt, a timeline, --surprise or --vary."
         if any(given):
             message = "Of a prompt, a timeline and --surprise one can be given, not both."
