@@ -12,7 +12,7 @@ import bpy
 from motion_engine import loop
 from motion_engine.motion import Motion
 
-from . import control_rig, keyframes, rig, roots, writing
+from . import control_rig, keyframes, merge_start, rig, roots, writing
 from .character.build import add_character
 from .retarget import solver
 from .retarget.options import DEFAULTS, RetargetOptions
@@ -67,9 +67,15 @@ def write(place: Place, motions: Sequence[Motion], name: str, is_first: bool) ->
         before = roots.put_back(target, scene) if place.writing.destination == "NEW" else []
         try:
             rest = rig.read_rest(target, mapping, options)
+            into = place.writing.destination == "CURRENT" and place.writing.from_pose
+            begin = merge_start.find(target, rest, place.start) if into else None
             for index, motion in enumerate(motions):
                 motion = loop.cycle(motion.resample(rate), options.loop, options.in_place)
+                if begin is not None:
+                    motion = begin.moved(motion)
                 channels = solver.solve(rest, motion, options)
+                if begin is not None:
+                    channels = begin.carried(channels)
                 title = name if len(motions) == 1 else numbered(name, index + 1)
                 clips.append(writing.Clip(channels, title, motion.provenance))
             written = writing.write(target, clips, place.start, place.writing, rest.switches, is_first)

@@ -108,6 +108,16 @@ def problem(armature: bpy.types.Armature) -> str:
     return ""
 
 
+def is_empty(armature: bpy.types.Armature) -> bool:
+    """Whether no row names a bone."""
+    return not any(row.bone for row in armature.motion_prompt_map.rows)
+
+
+def is_remembered(armature: bpy.types.Armature) -> bool:
+    """Whether a map is kept for rigs with the same bones."""
+    return store.path_of(maps_folder(), parents_of(armature)).is_file()
+
+
 def wrong_rows(armature: bpy.types.Armature) -> set[str]:
     """Joints whose row names no bone of the armature, one that stands there twice, or none where one must be."""
     rows = armature.motion_prompt_map.rows
