@@ -69,16 +69,14 @@ class Start:
         return found
 
 
-def find(target: bpy.types.Object, rest: RestRig, frame: int) -> Start | None:
-    """Where the Action that an armature plays has the character at a frame; None where it plays none.
+def find(target: bpy.types.Object, rest: RestRig, frame: int) -> Start:
+    """Where the Action that an armature plays has the character at a frame.
 
     Raises
     ------
     UserError
         If the rig cannot be read.
     """
-    if target.animation_data is None or target.animation_data.action is None:
-        return None
     measured = solver.measure(rest)
     there = Reader(target).in_own_space(frame)
     up = measured.ground.up

@@ -91,9 +91,7 @@ def _draw_status(layout: bpy.types.UILayout, context: bpy.types.Context, status:
     if not status.text:
         return
     box = layout.box()
-    column = box.column(align=True)
-    column.alert = status.kind == "ERROR"
-    draw_lines(column, context, status.text, _ICONS[status.kind])
+    draw_lines(box, context, status.text, _ICONS[status.kind], alert=status.kind == "ERROR")
     for fix in status.fixes:
         button: Any = box.operator(fix.operator, text=fix.label, icon=fix.icon)
         for name, value in fix.properties.items():

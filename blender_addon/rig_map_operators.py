@@ -81,7 +81,7 @@ class MOTION_PROMPT_OT_map_use(_OnArmature, bpy.types.Operator):
         rig_map_table.fill(target.data, guess)
         if session.unplaced is not None or context.scene.motion_prompt.prompt.strip():
             return go_on()
-        session.set_status(Status("DONE", f"'{target.name}' is used as a {guess.family} rig."))
+        session.set_status(Status("DONE", f"'{target.name}': {rig_map_table.in_words(guess.family)}."))
         return {"FINISHED"}
 
 
@@ -90,7 +90,7 @@ class MOTION_PROMPT_OT_open_rig_map(bpy.types.Operator):
 
     bl_idname = "motion_prompt.open_rig_map"
     bl_label = "Open Rig Map"
-    bl_options = {"INTERNAL"}
+    bl_options = {"UNDO", "INTERNAL"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         target = _armature(context)
@@ -117,11 +117,16 @@ class MOTION_PROMPT_OT_map_mirror(_OnArmature, bpy.types.Operator):
         for joint in skeleton.JOINT_NAMES:
             if not joint.startswith("left_") or joint not in rows or not rows[joint].bone:
                 continue
+            row = rows["right_" + joint.removeprefix("left_")]
             other = _other_side(rows[joint].bone, armature, keys)
+            if other is None:
+                other = _mirror_image(rows[joint].bone, armature)
+                # a place alone is no reason to take the bone of another joint
+                other = None if any(one.bone == other and one != row for one in rows) else other
             if other is None:
                 missed.append(rows[joint].bone)
             else:
-                rows["right_" + joint.removeprefix("left_")].bone = other
+                row.bone = other
         if missed:
             text = f"These bones have no counterpart on the right: {', '.join(missed[:4])}. Choose those by hand."
             return refuse(self, Status("ERROR", text))
@@ -133,8 +138,7 @@ def _other_side(bone: str, armature: bpy.types.Armature, keys: dict[tuple[str, s
     if flipped != bone and flipped in armature.bones:
         return flipped
     side, stem = names.parse(bone).key
-    other = keys.get(("right" if side == "left" else "left", stem)) if side else None
-    return other or _mirror_image(bone, armature)
+    return keys.get(("right" if side == "left" else "left", stem)) if side else None
 
 
 def _mirror_image(bone: str, armature: bpy.types.Armature) -> str | None:

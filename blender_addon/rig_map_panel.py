@@ -43,7 +43,7 @@ class MOTION_PROMPT_PT_rig_map(MotionPanel, bpy.types.Panel):
             row.operator("motion_prompt.map_detect")
             row.operator("motion_prompt.map_mirror", text="Mirror")
             row.operator("motion_prompt.map_clear")
-            _draw_rows(layout, armature)
+            _draw_rows(layout, armature, posing=context.mode == "POSE")
             layout.row().prop(table, "kind", expand=True)
         else:
             layout.operator("motion_prompt.map_show")
@@ -63,8 +63,8 @@ def _draw_state(layout: bpy.types.UILayout, context: bpy.types.Context, target: 
     elif problem:
         draw_lines(layout, context, problem, "ERROR", alert=True)
     elif len(table.rows):
-        who = "A rig" if table.family == rig_map_table.BY_HAND else f"{table.family} rig"
-        draw_lines(layout, context, f"{who} with the bones of this table.", "CHECKMARK")
+        words = rig_map_table.in_words(table.family)
+        draw_lines(layout, context, f"{words[0].upper()}{words[1:]}, by this table.", "CHECKMARK")
     elif rig_map_table.is_remembered(target.data):
         draw_lines(layout, context, "The map that you made for such a rig is used.", "CHECKMARK")
     else:
@@ -80,10 +80,12 @@ def _draw_recognition(
         return
     count = len(found.mapping.bones)
     joints = "all 22 joints" if count == 22 else f"{count} of 22 joints"
-    draw_lines(layout, context, f"{found.mapping.family} rig, {joints} found.", "CHECKMARK")
+    words = rig_map_table.in_words(found.mapping.family)
+    draw_lines(layout, context, f"{words[0].upper()}{words[1:]}, {joints} found.", "CHECKMARK")
 
 
-def _draw_rows(layout: bpy.types.UILayout, armature: bpy.types.Armature) -> None:
+def _draw_rows(layout: bpy.types.UILayout, armature: bpy.types.Armature, posing: bool) -> None:
+    """The table; while bones can be selected, each row has a button that takes the active one."""
     rows = armature.motion_prompt_map.rows
     wrong = rig_map_table.wrong_rows(armature)
     for title, labels in _GROUPS:
@@ -97,7 +99,8 @@ def _draw_rows(layout: bpy.types.UILayout, armature: bpy.types.Armature) -> None
             split.label(text=label)
             line = split.row(align=True)
             line.prop_search(rows[joint], "bone", armature, "bones", text="")
-            line.operator("motion_prompt.map_pick", text="", icon="EYEDROPPER").joint = joint
+            if posing:
+                line.operator("motion_prompt.map_pick", text="", icon="RESTRICT_SELECT_OFF").joint = joint
 
 
 CLASSES = (MOTION_PROMPT_PT_rig_map,)
