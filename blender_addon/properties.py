@@ -126,7 +126,9 @@ class MotionPromptSettings(bpy.types.PropertyGroup):
         options=set(),
     )  # fmt: skip
     in_place: BoolProperty(
-        name="In Place", description="Stay on the spot, as on a treadmill: for games, which move the character themselves", default=False, options=set()
+        name="In Place",
+        description="Stay on the spot, as on a treadmill: for games, which move the character themselves",
+        default=False, options=set(),
     )  # fmt: skip
     loop: BoolProperty(
         name="Loop", description="Blend the end into the first frame, so that the action can be repeated",

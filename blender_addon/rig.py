@@ -101,7 +101,9 @@ def check(target: bpy.types.Object) -> rig_maps.Mapping:
         if rig_map_table.is_usable(target.data, guess):
             fixes.insert(0, Fix("Use This Guess", "motion_prompt.map_use", {}, "CHECKMARK"))
             words = rig_map_table.in_words(guess.family)
-            what = f"The best guess: {words}, {len(guess.bones)} joints. Look at the rig map before you use it."
+            what = (
+                f"The best guess: {words}, {len(guess.bones)} joints. Look at the rig map before you use it."
+            )
         raise UserError(f"'{target.name}': {error} Nothing was changed. {what}", fixes) from None
     unfit.refuse_without_length(target, mapping)
     return mapping

@@ -17,7 +17,6 @@ from .rig_maps import document, names
 from .session import session
 from .status import Fix, Status
 
-
 MIRRORED = 0.02
 """Share of the rig's size by which a bone may miss the mirror image of its counterpart."""
 
@@ -34,7 +33,9 @@ class _OnArmature:
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        cls.poll_message_set("Select an armature of this file; the bones of a linked one are mapped where it is from")
+        cls.poll_message_set(
+            "Select an armature of this file; the bones of a linked one are mapped where it is from"
+        )
         return _armature(context) is not None
 
 
@@ -163,7 +164,9 @@ class MOTION_PROMPT_OT_map_pick(_OnArmature, bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         target = _armature(context)
-        cls.poll_message_set("Click a bone in the viewport in Pose Mode first, then press this beside its joint")
+        cls.poll_message_set(
+            "Click a bone in the viewport in Pose Mode first, then press this beside its joint"
+        )
         return target is not None and target.data.bones.active is not None
 
     def execute(self, context: bpy.types.Context) -> set[str]:

@@ -8,7 +8,14 @@ import bpy
 from . import rig, rig_map_table
 from .panels import MotionPanel, draw_lines
 
-_TRUNK = {"head": "Head", "neck": "Neck", "spine3": "Chest", "spine2": "Spine 2", "spine1": "Spine 1", "pelvis": "Hips"}
+_TRUNK = {
+    "head": "Head",
+    "neck": "Neck",
+    "spine3": "Chest",
+    "spine2": "Spine 2",
+    "spine1": "Spine 1",
+    "pelvis": "Hips",
+}
 _SIDE = {
     "collar": "Collar", "shoulder": "Shoulder", "elbow": "Elbow", "wrist": "Wrist", "hip": "Hip", "knee": "Knee",
     "ankle": "Ankle", "foot": "Toes",

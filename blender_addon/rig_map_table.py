@@ -53,7 +53,9 @@ class MotionPromptMap(bpy.types.PropertyGroup):
 
 def in_words(family: str) -> str:
     """What a status line calls a rig of a family."""
-    return {BY_HAND: "mapped by hand", rig_maps.shape.TITLE: "read off its shape"}.get(family, f"{family} rig")
+    return {BY_HAND: "mapped by hand", rig_maps.shape.TITLE: "read off its shape"}.get(
+        family, f"{family} rig"
+    )
 
 
 def maps_folder() -> Path:

@@ -14,6 +14,7 @@ from blender_addon import keyframes, rig  # noqa: E402
 from blender_addon.bench import sample_motion  # noqa: E402
 from blender_addon.retarget import solver  # noqa: E402
 from blender_addon.retarget.options import RetargetOptions  # noqa: E402
+from blender_addon.session import session  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +55,34 @@ def test_both_kinds_of_controls_give_the_same_pose(human, motion):
     assert np.ptp(by_fk, axis=0).max() > 0.3  # it moves
     play(human, motion, "IK")  # while the FK action is the armature's own
     assert np.abs(np.linalg.norm(evaluated(human, frames) - by_fk, axis=-1)).max() < 0.005
+
+
+def test_fk_after_another_motion_on_ik_gives_the_fk_pose(human):
+    frames = range(0, 20, 4)
+    play(human, walk(20), "FK")
+    by_fk = evaluated(human, frames)
+    play(human, sample_motion(), "IK")
+    bpy.context.scene.frame_set(15)
+    play(human, walk(20), "FK")
+    assert np.abs(evaluated(human, frames) - by_fk).max() < 1e-4
+
+
+def test_a_refusal_on_ik_has_a_button_that_keys_fk(human, engine, run):
+    driver(human, 'pose.bones["hand_ik.L"].location', 0)
+    settings = bpy.context.scene.motion_prompt
+    settings.prompt, settings.controls = "a person walks", "IK"
+    human.select_set(True)
+    bpy.context.view_layer.objects.active = human
+    try:
+        assert bpy.ops.motion_prompt.generate() == {"CANCELLED"}
+        (fix,) = session.status.fixes
+        assert fix.label == "Key FK Controls"
+        assert getattr(bpy.ops.motion_prompt, fix.operator.split(".")[1])() == {"FINISHED"}
+        run()
+        assert settings.controls == "FK" and session.status.kind == "DONE"
+    finally:
+        human.driver_remove('pose.bones["hand_ik.L"].location', 0)
+        settings.controls = "FK"
 
 
 def test_ik_keys_are_on_hands_feet_and_poles_and_the_switches(human):

@@ -240,7 +240,9 @@ def rooted():
 
 
 @pytest.mark.parametrize("root", ["HIPS", "ROOT_BONE", "OBJECT"])
-@pytest.mark.parametrize("make", [lambda: add_character(bpy.context), rooted], ids=["mannequin", "with a root bone"])
+@pytest.mark.parametrize(
+    "make", [lambda: add_character(bpy.context), rooted], ids=["mannequin", "with a root bone"]
+)
 def test_a_merge_goes_on_from_where_the_action_has_the_character(scene, make, root):
     target = make()
     target.location, target.rotation_euler = (2.0, 1.0, 0.0), (0.0, 0.0, 0.4)
@@ -250,7 +252,9 @@ def test_a_merge_goes_on_from_where_the_action_has_the_character(scene, make, ro
     place_before, facing_before = body(target, 25)
     root_before = root_bone(target, 25)
     on = Writing(destination="CURRENT", blend=(0, 0))
-    apply.write(apply.Place(rig.Handle.of(target), scene.name, 25, options, on), [walk(20)], "second", is_first=True)
+    apply.write(
+        apply.Place(rig.Handle.of(target), scene.name, 25, options, on), [walk(20)], "second", is_first=True
+    )
     place_after, facing_after = body(target, 25)
     assert np.linalg.norm(place_after - place_before) < 0.01
     assert abs(facing_after - facing_before) < 0.02
