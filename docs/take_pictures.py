@@ -113,7 +113,9 @@ def main() -> None:
         blender.click(left + 60, top + TAKES_HEADER)
         blender.settle()
         blender.click(left + 60, top + RIG_MAP_HEADER)
-        photographer.order("bpy.ops.motion_prompt.map_show()")
+        photographer.order(
+            "bpy.ops.motion_prompt.map_show()\nfor part in view_3d()[1].regions:\n    part.tag_redraw()"
+        )
         table = top + RIG_MAP_HEADER - 14
         photographer.take("rig_map.png", (left - 12, table, left + width - 26, table + RIG_MAP_LEFT))
         photographer.order("bpy.ops.motion_prompt.map_forget()")
