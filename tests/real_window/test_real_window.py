@@ -59,8 +59,8 @@ def test_undo_takes_the_motion_back_in_one_step(window: BlenderWindow) -> None:
     assert len(state["armatures"]) == 1
 
 
-RIG_MAP_HEADER, SHOW_AND_CORRECT, FIRST_ROW = 469, 530, 595
-"""Pixels from the top of the sidebar, with a line of two rows and the takes open."""
+RIG_MAP_HEADER, SHOW_AND_CORRECT, FIRST_ROW = 490, 547, 594
+"""Pixels from the top of the sidebar, with a status line of three rows and the takes open."""
 
 
 def test_the_rig_map_is_shown_and_corrected_with_the_mouse(window: BlenderWindow) -> None:
