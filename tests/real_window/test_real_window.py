@@ -80,6 +80,3 @@ def test_the_rig_map_is_shown_and_corrected_with_the_mouse(window: BlenderWindow
     state = window.wait(lambda s: s["tab"]["rig_map"].get("head") == "neck", 20, "the corrected row")
     window.settle()
     window.shot(PICTURES / "rig_map_corrected.png")
-    window.xdo("mousemove", left // 2, top + 300)
-    window.xdo("key", "ctrl+z")
-    window.wait(lambda s: s["tab"]["rig_map"].get("head") == "head", 20, "the row, back after one undo")
