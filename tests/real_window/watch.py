@@ -83,7 +83,13 @@ def tab() -> dict:
     active = bpy.context.view_layer.objects.active
     table = getattr(active.data, "motion_prompt_map", None) if active and active.type == "ARMATURE" else None
     rows = {row.name: row.bone for row in table.rows} if table is not None else {}
-    return {"prompt": settings.prompt, "kind": status.kind, "text": status.text, "busy": busy, "rig_map": rows}
+    return {
+        "prompt": settings.prompt,
+        "kind": status.kind,
+        "text": status.text,
+        "busy": busy,
+        "rig_map": rows,
+    }
 
 
 def state() -> dict:
