@@ -12,7 +12,9 @@ import atexit
 import bpy
 
 from . import (
+    advanced_panel,
     batch,
+    batch_panel,
     export,
     handlers,
     model_operators,
@@ -32,7 +34,7 @@ from .session import remove_timer, session
 
 _MODULES = (
     preferences, takes, writing, rig_map_table, properties, operators, model_operators, rig_map_operators, batch,
-    export, panels, writing_panel, root_panel, rig_map_panel,
+    export, panels, writing_panel, root_panel, rig_map_panel, batch_panel, advanced_panel,
 )  # fmt: skip
 _CLASSES = tuple(cls for module in _MODULES for cls in module.CLASSES)
 

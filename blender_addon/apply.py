@@ -12,7 +12,7 @@ import bpy
 from motion_engine import loop
 from motion_engine.motion import Motion
 
-from . import control_rig, keyframes, rig, roots, writing
+from . import control_rig, keyframes, merge_start, rig, rig_map_table, roots, writing
 from .character.build import add_character
 from .retarget import solver
 from .retarget.options import DEFAULTS, RetargetOptions
@@ -67,9 +67,18 @@ def write(place: Place, motions: Sequence[Motion], name: str, is_first: bool) ->
         before = roots.put_back(target, scene) if place.writing.destination == "NEW" else []
         try:
             rest = rig.read_rest(target, mapping, options)
+            merges = place.writing.destination == "CURRENT" and target.animation_data is not None
+            merges = merges and target.animation_data.action is not None
+            begin = (
+                merge_start.find(target, rest, place.start) if merges and place.writing.from_pose else None
+            )
             for index, motion in enumerate(motions):
                 motion = loop.cycle(motion.resample(rate), options.loop, options.in_place)
+                if begin is not None:
+                    motion = begin.moved(motion)
                 channels = solver.solve(rest, motion, options)
+                if begin is not None:
+                    channels = begin.carried(channels)
                 title = name if len(motions) == 1 else numbered(name, index + 1)
                 clips.append(writing.Clip(channels, title, motion.provenance))
             written = writing.write(target, clips, place.start, place.writing, rest.switches, is_first)
@@ -80,10 +89,22 @@ def write(place: Place, motions: Sequence[Motion], name: str, is_first: bool) ->
             raise
         names = [action.name for action in written.actions]
         others = f" {len(names) - 1} more under Takes." if len(names) > 1 else ""
-        rig_name = target.name if mapping.family == "SMPL-X" else f"{target.name} ({mapping.family} rig)"
-        report = f"'{names[0]}' is on {rig_name}, frames {place.start} to {place.start + len(clips[0]) - 1}.{others}"
-        unseen = control_rig.hidden(target, {channel.bone: None for channel in channels if channel.bone})
-        if mapping.kind == "control" and unseen:
+        words = rig_map_table.in_words(mapping.family)
+        rig_name = target.name if mapping.family == "SMPL-X" else f"{target.name} ({words})"
+        frames = f"frames {place.start} to {place.start + len(clips[0]) - 1}"
+        match place.writing.destination:
+            case "CURRENT" if merges:
+                report = f"'{clips[0].title}' is in the action '{names[0]}' of {rig_name}, {frames}.{others}"
+            case "NLA":
+                report = f"'{names[0]}' is a strip on the NLA of {rig_name}, {frames}.{others}"
+            case _:
+                report = f"'{names[0]}' is on {rig_name}, {frames}.{others}"
+        unseen = []
+        if mapping.kind == "control":
+            # a rig shows and hides its controls by drivers: Rigify's poles appear with the switch that has been keyed
+            bpy.context.view_layer.update()
+            unseen = control_rig.hidden(target, {channel.bone: None for channel in channels if channel.bone})
+        if unseen:
             more = f" and {len(unseen) - 3} more" if len(unseen) > 3 else ""
             report += f" Hidden, but keyed: {', '.join(unseen[:3])}{more}."
         report = " ".join([report, *written.notes, *rest.notes])

@@ -18,7 +18,7 @@ _NAMES = skeleton.JOINT_NAMES
 LIMB_JOINTS = frozenset(_NAMES[joint] for joint in IK_LIMBS)
 """Joints whose FK controls get no keys when IK controls do."""
 
-_KEY_FK = Fix("Key FK Controls", "motion_prompt.place_again", {"fk_controls": True}, "CON_ROTLIKE")
+KEY_FK = Fix("Key FK Controls", "motion_prompt.key_fk", {}, "CON_ROTLIKE")
 
 
 def has_both(mapping: rig_maps.Mapping) -> bool:
@@ -40,7 +40,7 @@ def ik_controls(target: bpy.types.Object, mapping: rig_maps.Mapping) -> dict[str
         raise UserError(
             f"'{target.name}': no IK controls that give the same pose are known for: {which}. Key the FK "
             "controls instead. Nothing was changed.",
-            [_KEY_FK],
+            [KEY_FK],
         )
     found = {}
     for joint, names in mapping.hints.ik.items():
@@ -188,7 +188,7 @@ def checked(
         raise UserError(
             f"'{target.name}': constraints or drivers move {named} in a way that IK keys cannot follow. Key the FK "
             "controls instead. Nothing was changed.",
-            [_KEY_FK],
+            [KEY_FK],
         )
     ends = np.cumsum([len(bones) for bones in middles])[:-1]
     rest = np.array([target.data.bones[name].matrix_local for name in names], dtype=float)

@@ -146,6 +146,7 @@ class MOTION_PROMPT_OT_export(bpy.types.Operator, ExportHelper):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
+        cls.poll_message_set("Select an armature, or a mesh that wears one, first")
         return rig.selected_armature(context) is not None
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:

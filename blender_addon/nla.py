@@ -58,5 +58,7 @@ def _hidden_by(data: bpy.types.AnimData, track: bpy.types.NlaTrack) -> list[str]
     if any(other.is_solo and other != track for other in data.nla_tracks):
         return ["It does not show yet: another NLA track plays solo."]
     if data.action is not None and data.action_influence > 0 and data.action_blend_type == "REPLACE":
-        return [f"The action '{data.action.name}' plays over it; push it down or unlink it to see the strip."]
+        return [
+            f"The action '{data.action.name}' plays over it; to see the strip, unlink that in the Action Editor."
+        ]
     return []

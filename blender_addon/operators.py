@@ -76,6 +76,7 @@ class MOTION_PROMPT_OT_cancel(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
+        cls.poll_message_set("Nothing is being generated")
         return session.task is not None
 
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -126,15 +127,13 @@ class MOTION_PROMPT_OT_place_again(bpy.types.Operator):
     bl_options = {"INTERNAL"}
 
     new_character: BoolProperty(options={"SKIP_SAVE"})
-    fk_controls: BoolProperty(options={"SKIP_SAVE"})
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
+        cls.poll_message_set("There is no motion that waits for a place; generate one")
         return session.unplaced is not None
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        if self.fk_controls:
-            context.scene.motion_prompt.controls = "FK"
         try:
             place = place_for(context, self.new_character)
         except UserError as error:
@@ -144,6 +143,25 @@ class MOTION_PROMPT_OT_place_again(bpy.types.Operator):
             return refuse(self, problem)
         session.place_again(place)
         return {"FINISHED"}
+
+
+class MOTION_PROMPT_OT_key_fk(bpy.types.Operator):
+    """Choose the FK controls and put the motion on them"""
+
+    bl_idname = "motion_prompt.key_fk"
+    bl_label = "Key FK Controls"
+    bl_options = {"INTERNAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        context.scene.motion_prompt.controls = "FK"
+        return go_on()
+
+
+def go_on() -> set[str]:
+    """Put a finished motion that found no place where it can go now, else generate again."""
+    if session.unplaced is not None:
+        return bpy.ops.motion_prompt.place_again()
+    return bpy.ops.motion_prompt.generate()
 
 
 class MOTION_PROMPT_OT_open_log(bpy.types.Operator):
@@ -206,6 +224,7 @@ CLASSES = (
     MOTION_PROMPT_OT_restart_engine,
     MOTION_PROMPT_OT_add_character,
     MOTION_PROMPT_OT_place_again,
+    MOTION_PROMPT_OT_key_fk,
     MOTION_PROMPT_OT_open_log,
     MOTION_PROMPT_OT_open_text,
 )

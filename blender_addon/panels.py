@@ -13,6 +13,9 @@ from .preferences import preferences
 from .session import session
 from .status import Status
 
+POPOVER_WIDTH = 300
+"""Pixels, before Blender's own scale."""
+
 _ICONS = {"INFO": "INFO", "DONE": "CHECKMARK", "ERROR": "ERROR"}
 
 
@@ -77,7 +80,9 @@ def draw_lines(
     """A text over as many lines as the sidebar's width asks for."""
     column = layout.column(align=True)
     column.alert = alert
-    width = context.region.width / context.preferences.system.ui_scale if context.region else 260
+    # a popover's region does not know its width yet while it is drawn
+    in_sidebar = context.region is not None and context.region.type == "UI"
+    width = context.region.width / context.preferences.system.ui_scale if in_sidebar else POPOVER_WIDTH
     for index, line in enumerate(textwrap.wrap(text, max(20, int((width - 60) / 6.4)))):
         column.label(text=line, icon=icon if index == 0 else "BLANK1")
 
@@ -86,39 +91,11 @@ def _draw_status(layout: bpy.types.UILayout, context: bpy.types.Context, status:
     if not status.text:
         return
     box = layout.box()
-    column = box.column(align=True)
-    column.alert = status.kind == "ERROR"
-    draw_lines(column, context, status.text, _ICONS[status.kind])
+    draw_lines(box, context, status.text, _ICONS[status.kind], alert=status.kind == "ERROR")
     for fix in status.fixes:
         button: Any = box.operator(fix.operator, text=fix.label, icon=fix.icon)
         for name, value in fix.properties.items():
             setattr(button, name, value)
-
-
-class MOTION_PROMPT_PT_advanced(MotionPanel, bpy.types.Panel):
-    bl_label = "Advanced"
-    bl_parent_id = "MOTION_PROMPT_PT_main"
-    bl_options = {"DEFAULT_CLOSED"}
-
-    def draw(self, context: bpy.types.Context) -> None:
-        settings = context.scene.motion_prompt
-        layout = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
-        layout.prop(settings, "bundle")
-        models.draw(layout, settings.bundle)
-        column = layout.column(align=True)
-        column.prop(settings, "sampler")
-        column.prop(settings, "steps")
-        column.prop(settings, "guidance")
-        column = layout.column(heading="Clean Up")
-        column.prop(settings, "foot_lock")
-        column.prop(settings, "floor")
-        layout.separator()
-        layout.operator("motion_prompt.add_character", icon="OUTLINER_OB_ARMATURE")
-        layout.operator("motion_prompt.restart_engine", icon="FILE_REFRESH")
-        if session.health.get("device"):
-            layout.label(text=f"Engine {session.health['version']} on {session.health['device']}")
 
 
 class MOTION_PROMPT_PT_takes(MotionPanel, bpy.types.Panel):
@@ -137,25 +114,6 @@ class MOTION_PROMPT_PT_takes(MotionPanel, bpy.types.Panel):
         self.layout.operator("motion_prompt.export", text="Export...", icon="EXPORT")
 
 
-class MOTION_PROMPT_PT_batch(MotionPanel, bpy.types.Panel):
-    bl_label = "Batch"
-    bl_parent_id = "MOTION_PROMPT_PT_main"
-    bl_options = {"DEFAULT_CLOSED"}
-
-    def draw(self, context: bpy.types.Context) -> None:
-        settings = context.scene.motion_prompt
-        layout = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
-        layout.prop(settings, "batch_text")
-        row = layout.row()
-        row.enabled = settings.batch_text is None
-        row.prop(settings, "batch_file")
-        row = layout.row()
-        row.enabled = session.task is None
-        row.operator("motion_prompt.batch", icon="PRESET")
-
-
 def redraw() -> None:
     """Show what has changed in the sidebar of every 3D viewport; the viewport itself need not be drawn again."""
     manager = bpy.context.window_manager
@@ -167,9 +125,4 @@ def redraw() -> None:
                         region.tag_redraw()
 
 
-CLASSES = (
-    MOTION_PROMPT_PT_main,
-    MOTION_PROMPT_PT_takes,
-    MOTION_PROMPT_PT_advanced,
-    MOTION_PROMPT_PT_batch,
-)
+CLASSES = (MOTION_PROMPT_PT_main, MOTION_PROMPT_PT_takes)

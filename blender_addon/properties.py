@@ -121,9 +121,14 @@ class MotionPromptSettings(bpy.types.PropertyGroup):
     floor: BoolProperty(
         name="Floor", description="Keep the feet from sinking into the floor", default=True, options=set()
     )
-    root: EnumProperty(name="Root Motion", items=_ROOTS, default="HIPS", options=set())
+    root: EnumProperty(
+        name="Root Motion", description="What carries the character over the ground", items=_ROOTS, default="HIPS",
+        options=set(),
+    )  # fmt: skip
     in_place: BoolProperty(
-        name="In Place", description="Take the travel over ground out, as for a game", default=False, options=set()
+        name="In Place",
+        description="Stay on the spot, as on a treadmill: for games, which move the character themselves",
+        default=False, options=set(),
     )  # fmt: skip
     loop: BoolProperty(
         name="Loop", description="Blend the end into the first frame, so that the action can be repeated",
@@ -134,7 +139,7 @@ class MotionPromptSettings(bpy.types.PropertyGroup):
         step=10, precision=1, subtype="TIME_ABSOLUTE", options=set(),
     )  # fmt: skip
     reach_hands: BoolProperty(
-        name="Keep Hand Reach", description="Let hands that meet, as in a clap, meet on wider or narrower shoulders "
+        name="Hands Meet", description="Let hands that meet, as in a clap, meet on wider or narrower shoulders "
         "too", default=False, options=set(),
     )  # fmt: skip
     controls: EnumProperty(

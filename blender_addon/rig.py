@@ -97,13 +97,16 @@ def check(target: bpy.types.Object) -> rig_maps.Mapping:
     try:
         mapping = bone_map(target)
     except rig_maps.RigError as error:
-        fixes = [choose]
-        if error.recognition is not None and rig_map_table.is_usable(target.data, error.recognition.mapping):
-            fixes.insert(0, Fix("Use the Best Guess", "motion_prompt.map_detect", {}, "QUESTION"))
-        raise UserError(
-            f"'{target.name}': {error} Nothing was changed. Under Rig Map you can say which bone is which.",
-            fixes,
-        ) from None
+        fixes = [Fix("Open Rig Map", "motion_prompt.open_rig_map", {}, "PRESET"), choose]
+        guess = error.recognition.mapping if error.recognition is not None else None
+        what = "In the rig map you can say which bone is which."
+        if rig_map_table.is_usable(target.data, guess):
+            fixes.insert(0, Fix("Use This Guess", "motion_prompt.map_use", {}, "CHECKMARK"))
+            words = rig_map_table.in_words(guess.family)
+            what = (
+                f"The best guess: {words}, {len(guess.bones)} joints. Look at the rig map before you use it."
+            )
+        raise UserError(f"'{target.name}': {error} Nothing was changed. {what}", fixes) from None
     unfit.refuse_without_length(target, mapping)
     return mapping
 
@@ -169,7 +172,10 @@ def check_keys(target: bpy.types.Object, mapping: rig_maps.Mapping, options: Ret
         switches.of_controls(target, mapping.hints, options.controls)
     else:
         switches.of_ik_constraints(target, list(mapping.bones.values()))
-    switches.refuse_driven(target, control_rig.keyed_paths(target, mapping, mover, ik))
+    try:
+        switches.refuse_driven(target, control_rig.keyed_paths(target, mapping, mover, ik))
+    except UserError as error:
+        raise UserError(error.text, [*error.fixes, control_rig.KEY_FK] if ik else None) from None
 
 
 def read_rest(

@@ -6,20 +6,26 @@ from __future__ import annotations
 from pathlib import Path
 
 import bpy
+import numpy as np
 from bpy.props import StringProperty
 
 from motion_engine import skeleton
 
 from . import rig, rig_map_table
-from .operators import refuse
+from .operators import go_on, refuse
 from .rig_maps import document, names
 from .session import session
-from .status import Status
+from .status import Fix, Status
+
+MIRRORED = 0.02
+"""Share of the rig's size by which a bone may miss the mirror image of its counterpart."""
+
+OPEN_MAP = Fix("Open Rig Map", "motion_prompt.open_rig_map", {}, "PRESET")
 
 
 def _armature(context: bpy.types.Context) -> bpy.types.Object | None:
     target = rig.selected_armature(context)
-    return target if target is not None and target.library is None else None
+    return target if target is not None and target.data.library is None else None
 
 
 class _OnArmature:
@@ -27,31 +33,79 @@ class _OnArmature:
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
+        cls.poll_message_set(
+            "Select an armature of this file; the bones of a linked one are mapped where it is from"
+        )
         return _armature(context) is not None
 
 
+class MOTION_PROMPT_OT_map_show(_OnArmature, bpy.types.Operator):
+    """Show which bone is taken for which joint, to correct it"""
+
+    bl_idname = "motion_prompt.map_show"
+    bl_label = "Show and Correct"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        target = _armature(context)
+        try:
+            mapping = rig.bone_map(target)
+        except ValueError:
+            mapping = rig.recognition(target).mapping
+        rig_map_table.fill(target.data, mapping)
+        return {"FINISHED"}
+
+
 class MOTION_PROMPT_OT_map_detect(_OnArmature, bpy.types.Operator):
-    """Fill the table with what the add-on thinks each bone is"""
+    """Fill the table anew with what the add-on thinks each bone is"""
 
     bl_idname = "motion_prompt.map_detect"
     bl_label = "Detect"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         target = _armature(context)
-        found = rig.recognition(target)
-        rig_map_table.fill(target.data, found.mapping)
-        problem = rig_map_table.problem(target.data)
-        if problem:
-            return refuse(
-                self, Status("ERROR", f"'{target.name}': {problem} Correct the table under Rig Map.")
-            )
-        doubt = "" if found.sure else " It was not sure: look at the table under Rig Map, then generate."
-        session.set_status(Status("DONE", f"'{target.name}' is used as a {found.mapping.family} rig.{doubt}"))
+        rig_map_table.fill(target.data, rig.recognition(target).mapping)
         return {"FINISHED"}
 
 
+class MOTION_PROMPT_OT_map_use(_OnArmature, bpy.types.Operator):
+    """Take the best guess for this rig, and make the motion with it"""
+
+    bl_idname = "motion_prompt.map_use"
+    bl_label = "Use This Guess"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        target = _armature(context)
+        guess = rig.recognition(target).mapping
+        if not rig_map_table.is_usable(target.data, guess):
+            text = f"'{target.name}' is too strange for a guess. Choose its bones in the rig map."
+            return refuse(self, Status("ERROR", text, (OPEN_MAP,)))
+        rig_map_table.fill(target.data, guess)
+        if session.unplaced is not None or context.scene.motion_prompt.prompt.strip():
+            return go_on()
+        session.set_status(Status("DONE", f"'{target.name}': {rig_map_table.in_words(guess.family)}."))
+        return {"FINISHED"}
+
+
+class MOTION_PROMPT_OT_open_rig_map(bpy.types.Operator):
+    """Show the table of joints and bones"""
+
+    bl_idname = "motion_prompt.open_rig_map"
+    bl_label = "Open Rig Map"
+    bl_options = {"UNDO", "INTERNAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        target = _armature(context)
+        if target is None:
+            return refuse(self, Status("ERROR", "Select the armature first."))
+        if not len(target.data.motion_prompt_map.rows):
+            bpy.ops.motion_prompt.map_show()
+        if bpy.app.background:
+            return {"FINISHED"}
+        return bpy.ops.wm.call_panel(name="MOTION_PROMPT_PT_rig_map", keep_open=True)
+
+
 class MOTION_PROMPT_OT_map_mirror(_OnArmature, bpy.types.Operator):
-    """Fill the right side of the table from the left one, by the names of the bones"""
+    """Fill the right side of the table from the left one, by the names of the bones or else by their places"""
 
     bl_idname = "motion_prompt.map_mirror"
     bl_label = "Mirror Left to Right"
@@ -64,13 +118,18 @@ class MOTION_PROMPT_OT_map_mirror(_OnArmature, bpy.types.Operator):
         for joint in skeleton.JOINT_NAMES:
             if not joint.startswith("left_") or joint not in rows or not rows[joint].bone:
                 continue
+            row = rows["right_" + joint.removeprefix("left_")]
             other = _other_side(rows[joint].bone, armature, keys)
+            if other is None:
+                other = _mirror_image(rows[joint].bone, armature)
+                # a place alone is no reason to take the bone of another joint
+                other = None if any(one.bone == other and one != row for one in rows) else other
             if other is None:
                 missed.append(rows[joint].bone)
             else:
-                rows["right_" + joint.removeprefix("left_")].bone = other
+                row.bone = other
         if missed:
-            text = f"These bones have no counterpart by name: {', '.join(missed[:4])}. Choose those by hand."
+            text = f"These bones have no counterpart on the right: {', '.join(missed[:4])}. Choose those by hand."
             return refuse(self, Status("ERROR", text))
         return {"FINISHED"}
 
@@ -79,8 +138,19 @@ def _other_side(bone: str, armature: bpy.types.Armature, keys: dict[tuple[str, s
     flipped = bpy.utils.flip_name(bone)
     if flipped != bone and flipped in armature.bones:
         return flipped
-    stem, side = names.parse(bone).key
-    return keys.get((stem, {"L": "R", "R": "L"}.get(side, "")))
+    side, stem = names.parse(bone).key
+    return keys.get(("right" if side == "left" else "left", stem)) if side else None
+
+
+def _mirror_image(bone: str, armature: bpy.types.Armature) -> str | None:
+    """The bone that starts where the mirror image of ``bone`` would, across the plane X = 0."""
+    heads = np.array([other.head_local for other in armature.bones])
+    at = heads[armature.bones.find(bone)]
+    away = np.linalg.norm(heads - at * (-1.0, 1.0, 1.0), axis=-1)
+    nearest = int(away.argmin())
+    found = armature.bones[nearest].name
+    near = away[nearest] < MIRRORED * np.linalg.norm(np.ptp(heads, axis=0))
+    return found if near and found != bone else None
 
 
 class MOTION_PROMPT_OT_map_pick(_OnArmature, bpy.types.Operator):
@@ -94,6 +164,9 @@ class MOTION_PROMPT_OT_map_pick(_OnArmature, bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         target = _armature(context)
+        cls.poll_message_set(
+            "Click a bone in the viewport in Pose Mode first, then press this beside its joint"
+        )
         return target is not None and target.data.bones.active is not None
 
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -117,7 +190,7 @@ class MOTION_PROMPT_OT_map_forget(_OnArmature, bpy.types.Operator):
     """Drop the table, also what was remembered for such rigs; the add-on recognises the rig itself again"""
 
     bl_idname = "motion_prompt.map_forget"
-    bl_label = "Forget"
+    bl_label = "Forget This Map"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         rig_map_table.forget(_armature(context).data)
@@ -185,10 +258,14 @@ class MOTION_PROMPT_OT_map_load(_OnArmature, bpy.types.Operator):
         except document.MapError as error:
             return refuse(self, Status("ERROR", f"{error} The table was left as it is."))
         rig_map_table.fill(target.data, mapping)
+        session.set_status(Status("DONE", f"'{target.name}' uses the rig map of {path.name}."))
         return {"FINISHED"}
 
 
 CLASSES = (
+    MOTION_PROMPT_OT_map_show,
+    MOTION_PROMPT_OT_map_use,
+    MOTION_PROMPT_OT_open_rig_map,
     MOTION_PROMPT_OT_map_detect,
     MOTION_PROMPT_OT_map_mirror,
     MOTION_PROMPT_OT_map_pick,

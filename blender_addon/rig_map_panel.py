@@ -8,11 +8,32 @@ import bpy
 from . import rig, rig_map_table
 from .panels import MotionPanel, draw_lines
 
+_TRUNK = {
+    "head": "Head",
+    "neck": "Neck",
+    "spine3": "Chest",
+    "spine2": "Spine 2",
+    "spine1": "Spine 1",
+    "pelvis": "Hips",
+}
+_SIDE = {
+    "collar": "Collar", "shoulder": "Shoulder", "elbow": "Elbow", "wrist": "Wrist", "hip": "Hip", "knee": "Knee",
+    "ankle": "Ankle", "foot": "Toes",
+}  # fmt: skip
+_GROUPS = (
+    ("Trunk", _TRUNK),
+    ("Left", {f"left_{part}": label for part, label in _SIDE.items()}),
+    ("Right", {f"right_{part}": label for part, label in _SIDE.items()}),
+)
+"""The rows in the order of a body from above, with what an animator calls the joints."""
+
 
 class MOTION_PROMPT_PT_rig_map(MotionPanel, bpy.types.Panel):
     bl_label = "Rig Map"
+    bl_idname = "MOTION_PROMPT_PT_rig_map"
     bl_parent_id = "MOTION_PROMPT_PT_main"
     bl_options = {"DEFAULT_CLOSED"}
+    bl_ui_units_x = 14  # where a button opens it as a popover
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -23,47 +44,70 @@ class MOTION_PROMPT_PT_rig_map(MotionPanel, bpy.types.Panel):
         target = rig.selected_armature(context)
         armature = target.data
         table = armature.motion_prompt_map
-        problem = rig_map_table.problem(armature)
-        if problem:
-            draw_lines(layout, context, problem, "ERROR", alert=True)
-        elif len(table.rows):
-            layout.label(text=f"{table.family}, by this table", icon="CHECKMARK")
-        else:
-            _draw_recognition(layout, context, target)
-        row = layout.row(align=True)
-        row.operator("motion_prompt.map_detect", text="Detect" if len(table.rows) else "Show and Correct")
+        _draw_state(layout, context, target)
         if len(table.rows):
+            row = layout.row(align=True)
+            row.operator("motion_prompt.map_detect")
             row.operator("motion_prompt.map_mirror", text="Mirror")
             row.operator("motion_prompt.map_clear")
-            _draw_rows(layout, armature)
-            layout.prop(table, "kind", expand=True)
+            _draw_rows(layout, armature, posing=context.mode == "POSE")
+            layout.row().prop(table, "kind", expand=True)
+        else:
+            layout.operator("motion_prompt.map_show")
         row = layout.row(align=True)
         row.operator("motion_prompt.map_load", icon="IMPORT")
         row.operator("motion_prompt.map_save", icon="EXPORT")
-        row.operator("motion_prompt.map_forget", text="", icon="X")
+        if len(table.rows) or rig_map_table.is_remembered(armature):
+            layout.operator("motion_prompt.map_forget", icon="TRASH")
+
+
+def _draw_state(layout: bpy.types.UILayout, context: bpy.types.Context, target: bpy.types.Object) -> None:
+    """One sentence on what the map is and whether it can be used."""
+    table = target.data.motion_prompt_map
+    problem = rig_map_table.problem(target.data)
+    if len(table.rows) and rig_map_table.is_empty(target.data):
+        draw_lines(layout, context, "No bones yet. Choose one in each red row, or press Detect.", "INFO")
+    elif problem:
+        draw_lines(layout, context, problem, "ERROR", alert=True)
+    elif len(table.rows):
+        words = rig_map_table.in_words(table.family)
+        draw_lines(layout, context, f"{words[0].upper()}{words[1:]}, by this table.", "CHECKMARK")
+    elif rig_map_table.is_remembered(target.data):
+        draw_lines(layout, context, "The map that you made for such a rig is used.", "CHECKMARK")
+    else:
+        _draw_recognition(layout, context, target)
 
 
 def _draw_recognition(
     layout: bpy.types.UILayout, context: bpy.types.Context, target: bpy.types.Object
 ) -> None:
     found = rig.recognition(target)
-    if found.sure:
-        text = f"{found.mapping.family}: {len(found.mapping.bones)} of 22 joints, {100 * found.score:.0f} % sure."
-        draw_lines(layout, context, text, "CHECKMARK")
-    else:
+    if not found.sure:
         draw_lines(layout, context, found.sentence, "ERROR", alert=True)
+        return
+    count = len(found.mapping.bones)
+    joints = "all 22 joints" if count == 22 else f"{count} of 22 joints"
+    words = rig_map_table.in_words(found.mapping.family)
+    draw_lines(layout, context, f"{words[0].upper()}{words[1:]}, {joints} found.", "CHECKMARK")
 
 
-def _draw_rows(layout: bpy.types.UILayout, armature: bpy.types.Armature) -> None:
+def _draw_rows(layout: bpy.types.UILayout, armature: bpy.types.Armature, posing: bool) -> None:
+    """The table; while bones can be selected, each row has a button that takes the active one."""
+    rows = armature.motion_prompt_map.rows
     wrong = rig_map_table.wrong_rows(armature)
-    column = layout.column(align=True)
-    for item in armature.motion_prompt_map.rows:
-        split = column.split(factor=0.4, align=True)
-        split.alert = item.name in wrong
-        split.label(text=item.name.replace("_", " ").capitalize())
-        line = split.row(align=True)
-        line.prop_search(item, "bone", armature, "bones", text="")
-        line.operator("motion_prompt.map_pick", text="", icon="EYEDROPPER").joint = item.name
+    for title, labels in _GROUPS:
+        column = layout.column(align=True)
+        column.label(text=title)
+        for joint, label in labels.items():
+            if joint not in rows:
+                continue
+            split = column.split(factor=0.28, align=True)
+            split.alert = joint in wrong
+            split.label(text=label)
+            line = split.row(align=True)
+            line.prop_search(rows[joint], "bone", armature, "bones", text="")
+            if posing:
+                line.operator("motion_prompt.map_pick", text="", icon="RESTRICT_SELECT_OFF").joint = joint
 
 
 CLASSES = (MOTION_PROMPT_PT_rig_map,)

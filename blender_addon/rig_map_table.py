@@ -51,6 +51,13 @@ class MotionPromptMap(bpy.types.PropertyGroup):
     )
 
 
+def in_words(family: str) -> str:
+    """What a status line calls a rig of a family."""
+    return {BY_HAND: "mapped by hand", rig_maps.shape.TITLE: "read off its shape"}.get(
+        family, f"{family} rig"
+    )
+
+
 def maps_folder() -> Path:
     """Where maps are remembered: the folder that Blender gives to extensions."""
     try:
@@ -106,6 +113,16 @@ def problem(armature: bpy.types.Armature) -> str:
     except document.MapError as error:
         return str(error)
     return ""
+
+
+def is_empty(armature: bpy.types.Armature) -> bool:
+    """Whether no row names a bone."""
+    return not any(row.bone for row in armature.motion_prompt_map.rows)
+
+
+def is_remembered(armature: bpy.types.Armature) -> bool:
+    """Whether a map is kept for rigs with the same bones."""
+    return store.path_of(maps_folder(), parents_of(armature)).is_file()
 
 
 def wrong_rows(armature: bpy.types.Armature) -> set[str]:

@@ -20,12 +20,9 @@ class MOTION_PROMPT_PT_root(MotionPanel, bpy.types.Panel):
         layout.use_property_decorate = False
         layout.prop(settings, "root")
         layout.prop(settings, "in_place")
-        row = layout.row(heading="Loop")
-        row.prop(settings, "loop", text="")
-        window = row.row()
-        window.enabled = settings.loop
-        window.prop(settings, "loop_seconds", text="")
-        layout.prop(settings, "reach_hands")
+        layout.prop(settings, "loop")
+        if settings.loop:
+            layout.prop(settings, "loop_seconds")
 
 
 CLASSES = (MOTION_PROMPT_PT_root,)

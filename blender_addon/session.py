@@ -197,6 +197,8 @@ class Session:
                     self.task is None
                     and self.errand is None
                     and self.status.kind == "INFO"
+                    # where there is no line, a new one would move the panels under the mouse
+                    and self.status.text
                     and not self.status.text.startswith("Cancel")
                 ):
                     self.status = Status("INFO", "The engine is ready.")

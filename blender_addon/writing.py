@@ -20,11 +20,20 @@ _DESTINATIONS = (
     ("NLA", "NLA Strip", "A strip on a new track on top of the NLA; the action that the armature plays stays"),
 )  # fmt: skip
 
+_STARTS = (
+    ("POSE", "Current Pose", "Where the action has the character at the motion's first frame, and facing the same way"),
+    ("ORIGIN", "Rig's Origin", "At the origin of the armature, facing its front"),
+)  # fmt: skip
+
 
 class MotionPromptWriting(bpy.types.PropertyGroup):
     destination: EnumProperty(
         name="Write To", description="Where the keys go", items=_DESTINATIONS, default="NEW", options=set()
     )
+    start_at: EnumProperty(
+        name="Start At", description="Where in the scene the motion begins", items=_STARTS, default="POSE",
+        options=set(),
+    )  # fmt: skip
     blend_in: IntProperty(
         name="Blend In", description="Frames at the beginning over which the old motion gives way to the new one",
         default=10, min=0, soft_max=60, options=set(),
@@ -44,8 +53,8 @@ class MotionPromptWriting(bpy.types.PropertyGroup):
         subtype="ANGLE", options=set(),
     )  # fmt: skip
     location_error: FloatProperty(
-        name="Location Error (mm)", description="Millimetres by which a moved bone may be off at any frame",
-        default=2.0, min=0.01, max=1000.0, precision=1, step=10, options=set(),
+        name="Location Error", description="Distance by which a moved bone may be off at any frame",
+        default=2.0, min=0.01, max=1000.0, precision=1, step=10, subtype="DISTANCE_CAMERA", options=set(),
     )  # fmt: skip
 
 
@@ -56,6 +65,7 @@ class Writing:
     Attributes
     ----------
     destination : "NEW", "CURRENT" or "NLA".
+    from_pose : whether a merge begins where the Action has the character, not at the rig's origin.
     blend : frames to mix at the beginning and the end of a merge.
     errors : radians and metres that reduced keys may be off; None for a key a frame.
     in_turn : every motion gets its own strip, one after another, as a batch has it.
@@ -63,6 +73,7 @@ class Writing:
     """
 
     destination: str = "NEW"
+    from_pose: bool = True
     blend: tuple[int, int] = (0, 0)
     errors: tuple[float, float] | None = None
     in_turn: bool = False
@@ -72,7 +83,8 @@ class Writing:
     def of(cls, settings: MotionPromptWriting) -> Writing:
         """What the user has chosen."""
         errors = (settings.rotation_error, settings.location_error / 1e3) if settings.reduce else None
-        return cls(settings.destination, (settings.blend_in, settings.blend_out), errors)
+        blend = (settings.blend_in, settings.blend_out)
+        return cls(settings.destination, settings.start_at == "POSE", blend, errors)
 
     def for_batch(self) -> Writing:
         """A library of motions does not go into one Action."""

@@ -19,15 +19,16 @@ class MOTION_PROMPT_PT_keys(MotionPanel, bpy.types.Panel):
         layout.use_property_split = True
         layout.use_property_decorate = False
         layout.prop(writing, "destination")
-        column = layout.column(align=True)
-        column.active = writing.destination == "CURRENT"
-        column.prop(writing, "blend_in")
-        column.prop(writing, "blend_out")
+        if writing.destination == "CURRENT":
+            layout.prop(writing, "start_at")
+            column = layout.column(align=True)
+            column.prop(writing, "blend_in")
+            column.prop(writing, "blend_out")
         layout.prop(writing, "reduce")
-        column = layout.column(align=True)
-        column.active = writing.reduce
-        column.prop(writing, "rotation_error")
-        column.prop(writing, "location_error")
+        if writing.reduce:
+            column = layout.column(align=True)
+            column.prop(writing, "rotation_error")
+            column.prop(writing, "location_error")
 
 
 CLASSES = (MOTION_PROMPT_PT_keys,)

@@ -37,8 +37,11 @@ hips = rig.matrix_world @ rig.pose.bones["pelvis"].head
 look_at((hips.x + 0.25, hips.y, 0.87), 3.3)
 """
 WIDTH = 1200  # pixels, at most
-BATCH_HEADER = 416
-"""Pixels from the top of the sidebar to the header of its panel "Batch" after one prompt."""
+TAKES_HEADER, BATCH_HEADER = 266, 495
+"""Pixels from the top of the sidebar to the headers of two panels after one prompt."""
+
+RIG_MAP_HEADER, RIG_MAP_LEFT = 344, 440
+"""The same for "Rig Map" with "Takes" folded, and from there to the end of the left side's bones."""
 
 PREFERENCES_ARROW = (959, 81)
 """Where the menu with "Install from Disk" opens, once the preferences are shown on the virtual screen."""
@@ -105,7 +108,21 @@ def main() -> None:
         photographer.order(LONGEST_STRIDE)
         photographer.take("window.jpg")
         left, top, width, _ = blender.region("UI")["box"]
-        photographer.take("sidebar.png", (left - 12, top - 6, left + width + 2, top + 420))
+        photographer.take("sidebar.png", (left - 12, top - 6, left + width + 2, top + 540))
+
+        blender.click(left + 60, top + TAKES_HEADER)
+        blender.settle()
+        blender.click(left + 60, top + RIG_MAP_HEADER)
+        photographer.order(
+            "bpy.ops.motion_prompt.map_show()\nfor part in view_3d()[1].regions:\n    part.tag_redraw()"
+        )
+        table = top + RIG_MAP_HEADER - 14
+        photographer.take("rig_map.png", (left - 12, table, left + width - 26, table + RIG_MAP_LEFT))
+        photographer.order("bpy.ops.motion_prompt.map_forget()")
+        blender.click(left + 60, top + RIG_MAP_HEADER)
+        blender.settle()
+        blender.click(left + 60, top + TAKES_HEADER)
+        blender.settle()
 
         blender.click(left + 60, top + BATCH_HEADER)
         photographer.order(
@@ -115,7 +132,7 @@ def main() -> None:
         )
         blender.wait(finished, 300, "the batch")
         photographer.order(LONGEST_STRIDE)
-        photographer.take("batch.jpg", (left - 620, top - 6, left + width + 2, top + 640))
+        photographer.take("batch.jpg", (left - 620, top - 6, left + width + 2, top + 720))
 
         photographer.order(
             "bpy.context.preferences.active_section = 'EXTENSIONS'\n"

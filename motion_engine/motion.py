@@ -93,10 +93,16 @@ class Motion:
 
     def canonical(self) -> Motion:
         """The same clip turned and shifted so that frame 0 faces +Z with the pelvis at x = z = 0."""
-        joints = self.joints.astype(float)
-        front = skeleton.facing(joints[:1])[0]
-        turn = quat.about_axis(1, -np.arctan2(front[0], front[2]))
-        joints = quat.rotate(turn, joints - joints[0, 0] * np.array([1.0, 0.0, 1.0]))
+        joints = self.joints[:1].astype(float)
+        front = skeleton.facing(joints)[0]
+        yaw = -np.arctan2(front[0], front[2])
+        start = joints[0, 0] * np.array([1.0, 0.0, 1.0])
+        return self.placed(-quat.rotate(quat.about_axis(1, yaw), start), yaw)
+
+    def placed(self, place: Array, yaw: float) -> Motion:
+        """The same clip, turned by ``yaw`` radians about +Y and then moved by ``place`` (3,) metres."""
+        turn = quat.about_axis(1, yaw)
+        joints = quat.rotate(turn, self.joints.astype(float)) + place
         rotations = self.rotations.astype(float)
         rotations[:, 0] = quat.multiply(turn, rotations[:, 0])
         return Motion(joints, rotations, joints[:, 0], self.contacts, self.fps, self.provenance)

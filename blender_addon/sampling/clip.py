@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import bpy
 import numpy as np
@@ -15,6 +15,7 @@ from motion_engine import skeleton
 from motion_engine.motion import Motion
 
 from .. import compat, rig
+from ..axes import TO_BLENDER
 from ..retarget import solver
 from ..retarget.inverse import Placement, PosedRig, to_motion
 from ..status import UserError
@@ -25,6 +26,20 @@ Source = bpy.types.Action | bpy.types.NlaStrip | None
 J = skeleton.JOINT
 
 MAX_FRAMES = 100_000
+
+
+@dataclass(frozen=True)
+class Stand:
+    """Where a character is at a frame, in its armature's own space.
+
+    Attributes
+    ----------
+    pelvis : (3,) place of the pelvis joint.
+    yaw : radians about the rig's up by which the body faces away from the rig's front, to its left.
+    """
+
+    pelvis: Array
+    yaw: float
 
 
 @dataclass(frozen=True)
@@ -92,6 +107,23 @@ class Reader:
             return Clip(*to_motion(self.measured, posed, render.fps / render.fps_base / step))
         except ValueError as error:
             raise UserError(f"'{self.target.name}' cannot be read: {error}") from None
+
+    def in_own_space(self, frame: float) -> Stand:
+        """Where the present animation has the character at a frame.
+
+        Raises
+        ------
+        UserError
+            If the rig has no size.
+        """
+        own = np.eye(4)
+        own[:3, :3] = quat.to_matrix(quat.multiply(TO_BLENDER, quat.conjugate(self.measured.to_rig)))
+        try:
+            posed = _pose(self.target, None, np.array([float(frame)]), self.rest, self.measured)
+            _, placement = to_motion(self.measured, replace(posed, world=own[None]), 1.0)
+        except ValueError as error:
+            raise UserError(f"'{self.target.name}' cannot be read: {error}") from None
+        return Stand(posed.pelvis[0], placement.yaw)
 
     def read_shown(self) -> Clip:
         """The pose that Blender shows, as a clip of one frame."""

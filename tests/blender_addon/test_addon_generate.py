@@ -57,7 +57,7 @@ def test_prompt_becomes_keys_on_a_new_character(engine, run, scene):
 
 def test_bundles_and_their_licences_become_known(engine, run, scene):
     session.stop()
-    session.warm()
+    session.restart_engine()
     deadline = time.monotonic() + 120
     while not session.health and time.monotonic() < deadline:
         pump()

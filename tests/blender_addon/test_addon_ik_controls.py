@@ -14,6 +14,8 @@ from blender_addon import keyframes, rig  # noqa: E402
 from blender_addon.bench import sample_motion  # noqa: E402
 from blender_addon.retarget import solver  # noqa: E402
 from blender_addon.retarget.options import RetargetOptions  # noqa: E402
+from blender_addon.session import session  # noqa: E402
+from blender_addon.status import UserError  # noqa: E402
 from motion_engine.bundle import list_bundles  # noqa: E402
 from motion_engine.engine import Engine, GenerateRequest  # noqa: E402
 
@@ -75,6 +77,30 @@ def test_generated_motions_have_the_same_pose_on_both(human, engine, prompt):
     by_fk = evaluated(human, frames)
     play(human, motion, "IK")
     assert np.abs(np.linalg.norm(evaluated(human, frames) - by_fk, axis=-1)).max() < 0.005
+
+
+def test_fk_after_another_motion_on_ik_gives_the_fk_pose(human):
+    frames = range(0, 20, 4)
+    play(human, walk(20), "FK")
+    by_fk = evaluated(human, frames)
+    play(human, sample_motion(), "IK")
+    bpy.context.scene.frame_set(15)
+    play(human, walk(20), "FK")
+    assert np.abs(evaluated(human, frames) - by_fk).max() < 1e-4
+
+
+def test_a_refusal_on_ik_has_a_button_that_keys_fk(human):
+    path = 'pose.bones["hand_ik.L"].location'
+    driver(human, path, 0)
+    try:
+        with pytest.raises(UserError, match="drivers hold 'hand_ik") as refused:
+            rig.check_keys(human, rig.check(human), RetargetOptions(controls="IK"))
+    finally:
+        human.driver_remove(path, 0)
+    (fix,) = refused.value.fixes
+    assert fix.label == "Key FK Controls"
+    # it can be pressed though no motion waits for a place
+    assert session.unplaced is None and getattr(bpy.ops.motion_prompt, fix.operator.split(".")[1]).poll()
 
 
 def test_ik_keys_are_on_hands_feet_and_poles_and_the_switches(human):

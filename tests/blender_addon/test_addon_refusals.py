@@ -42,14 +42,14 @@ def test_armature_without_legs(scene):
     bpy.ops.object.mode_set(mode="OBJECT")
     text, fixes = refused()
     assert "has no legs" in text
-    assert fixes == ["motion_prompt.generate"]
+    assert fixes == ["motion_prompt.open_rig_map", "motion_prompt.generate"]
 
 
 def test_unknown_armature(scene):
     bpy.ops.object.armature_add()
     text, fixes = refused()
     assert "known rig" in text
-    assert fixes == ["motion_prompt.generate"]
+    assert fixes == ["motion_prompt.open_rig_map", "motion_prompt.generate"]
 
 
 def test_edit_mode(scene):

@@ -65,6 +65,59 @@ def test_the_right_side_follows_the_left():
     assert rows(target) == MIXAMO
 
 
+def test_the_right_side_follows_by_place_where_names_say_nothing():
+    target = make_armature(STRANGE, rest_joints())
+    bpy.ops.motion_prompt.map_clear()
+    for row in target.data.motion_prompt_map.rows:
+        if not row.name.startswith("right_"):
+            row.bone = STRANGE[row.name]
+    assert bpy.ops.motion_prompt.map_mirror() == {"FINISHED"}
+    assert rows(target) == STRANGE
+
+
+def test_a_namespace_is_no_hindrance_to_mirroring():
+    named = {joint: f"mixamorig:{bone}" for joint, bone in MIXAMO.items()}
+    target = make_armature(named, rest_joints({"left_elbow": 0.5}))
+    bpy.ops.motion_prompt.map_show()
+    for row in target.data.motion_prompt_map.rows:
+        if row.name.startswith("right_"):
+            row.bone = ""
+    assert bpy.ops.motion_prompt.map_mirror() == {"FINISHED"}
+    assert rows(target) == named
+
+
+def uneven():
+    """A Mixamo rig with some bones of other names and one short arm, so that neither names nor shape tell."""
+    odd = {**MIXAMO, "left_knee": "x1", "right_hip": "x2", "left_wrist": "x3"}
+    return make_armature(odd, rest_joints({"left_elbow": 0.5, "left_wrist": 0.5})), odd
+
+
+def test_a_refused_rig_has_a_button_to_its_half_filled_table(scene):
+    target, odd = uneven()
+    scene.motion_prompt.prompt = "a person walks"
+    assert bpy.ops.motion_prompt.generate() == {"CANCELLED"}
+    assert "motion_prompt.open_rig_map" in {fix.operator for fix in session.status.fixes}
+    assert bpy.ops.motion_prompt.open_rig_map() == {"FINISHED"}
+    found = rows(target)
+    assert {joint for joint in found if not found[joint]} == {"left_knee", "right_hip", "left_wrist"}
+    assert all(odd[joint] == bone for joint, bone in found.items() if bone)
+    for joint in ("left_knee", "right_hip", "left_wrist"):
+        target.data.motion_prompt_map.rows[joint].bone = odd[joint]
+    assert rig.check(target).bones == odd
+
+
+def test_what_was_remembered_is_shown_not_guessed_again():
+    first = make_armature(MIXAMO, rest_joints())
+    bpy.ops.motion_prompt.map_show()
+    first.data.motion_prompt_map.rows["spine1"].bone = ""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    second = make_armature(MIXAMO, rest_joints())
+    bpy.ops.motion_prompt.map_show()
+    assert rows(second) == {**MIXAMO, "spine1": ""}
+    bpy.ops.motion_prompt.map_detect()
+    assert rows(second) == MIXAMO
+
+
 def test_a_table_is_remembered_for_the_same_rig_and_forgotten():
     first = make_armature(MIXAMO, rest_joints())
     bpy.ops.motion_prompt.map_detect()

@@ -10,13 +10,16 @@ import pytest
 
 bpy = pytest.importorskip("bpy")
 
-from addon_rigs import walk  # noqa: E402
+from addon_rigs import MIXAMO, make_armature, rest_joints, walk  # noqa: E402
 
 from blender_addon import apply, compat, headless, rig  # noqa: E402
 from blender_addon.character.build import add_character  # noqa: E402
+from blender_addon.retarget.options import RetargetOptions  # noqa: E402
+from blender_addon.sampling.clip import sample  # noqa: E402
 from blender_addon.status import UserError  # noqa: E402
 from blender_addon.writing import Writing  # noqa: E402
 from motion_engine import quaternion as quat  # noqa: E402
+from motion_engine import skeleton  # noqa: E402
 
 KNEE = 'pose.bones["left_knee"].rotation_quaternion'
 
@@ -207,6 +210,66 @@ def test_bones_without_keys_keep_their_pose_outside(character):
 def test_blends_longer_than_the_motion_are_shortened(character):
     result = merge(character, 50, frames=9, blend=(30, 10))
     assert "Blended in over 6 frames and out over 2 frames." in result.report
+
+
+def body(target, frame):
+    """Where the pelvis is over the ground and where the body faces (radians), in the world at a frame."""
+    joints = sample(target, frames=[frame]).world_joints()[0]
+    front = skeleton.facing(joints[None])[0]
+    return joints[0, [0, 2]], np.arctan2(front[0], front[2])
+
+
+def turned_away(target, root):
+    """Give a character a walk of 30 frames that sets out to the side, by a turned armature or root bone."""
+    bpy.context.scene.render.fps = 20
+    options = RetargetOptions(root=root)
+    turned = walk(30).placed(np.array([1.5, 0.0, -0.5]), 0.8)
+    first = apply.Place(rig.Handle.of(target), bpy.context.scene.name, 1, options)
+    apply.write(first, [turned], "first", is_first=True)
+    return options
+
+
+def root_bone(target, frame):
+    """Matrix of the bone over all others at a frame, in armature space; nothing without one."""
+    bpy.context.scene.frame_set(frame)
+    return np.array(target.pose.bones["root"].matrix if "root" in target.pose.bones else 0.0)
+
+
+def rooted():
+    return make_armature(MIXAMO, rest_joints(), seed=4, under_root=True)
+
+
+@pytest.mark.parametrize("root", ["HIPS", "ROOT_BONE", "OBJECT"])
+@pytest.mark.parametrize(
+    "make", [lambda: add_character(bpy.context), rooted], ids=["mannequin", "with a root bone"]
+)
+def test_a_merge_goes_on_from_where_the_action_has_the_character(scene, make, root):
+    target = make()
+    target.location, target.rotation_euler = (2.0, 1.0, 0.0), (0.0, 0.0, 0.4)
+    bpy.context.view_layer.update()
+    options = turned_away(target, root)
+    bpy.context.scene.frame_set(25)
+    place_before, facing_before = body(target, 25)
+    root_before = root_bone(target, 25)
+    on = Writing(destination="CURRENT", blend=(0, 0))
+    apply.write(
+        apply.Place(rig.Handle.of(target), scene.name, 25, options, on), [walk(20)], "second", is_first=True
+    )
+    place_after, facing_after = body(target, 25)
+    assert np.linalg.norm(place_after - place_before) < 0.01
+    assert abs(facing_after - facing_before) < 0.02
+    assert np.abs(root_bone(target, 25) - root_before).max() < 0.02
+    # and it goes on that way: the walk's own travel, turned
+    travelled = body(target, 44)[0] - place_after
+    assert np.linalg.norm(travelled) > 0.5
+    assert abs(np.arctan2(*travelled) - facing_after) < 0.25
+
+
+def test_a_merge_can_start_at_the_rigs_origin(character):
+    turned_away(character, "HIPS")
+    merge(character, 25, from_pose=False)
+    place_after, facing_after = body(character, 25)
+    assert np.linalg.norm(place_after) < 0.02 and abs(facing_after) < 0.02
 
 
 def test_no_current_action_makes_a_new_one(scene):

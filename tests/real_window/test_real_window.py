@@ -57,3 +57,26 @@ def test_undo_takes_the_motion_back_in_one_step(window: BlenderWindow) -> None:
         "the first Action, back after one undo",
     )
     assert len(state["armatures"]) == 1
+
+
+RIG_MAP_HEADER, SHOW_AND_CORRECT, FIRST_ROW = 490, 547, 594
+"""Pixels from the top of the sidebar, with a status line of three rows and the takes open."""
+
+
+def test_the_rig_map_is_shown_and_corrected_with_the_mouse(window: BlenderWindow) -> None:
+    left, top, width, _ = window.open_tab("Motion")["box"]
+    window.click(left + 60, top + RIG_MAP_HEADER)
+    window.settle()
+    window.click(left + width // 2, top + SHOW_AND_CORRECT)
+    state = window.wait(lambda s: s["tab"]["rig_map"], 20, "the table of the rig map")
+    assert state["tab"]["rig_map"]["head"] == "head" and len(state["tab"]["rig_map"]) == 22
+    window.settle()
+    window.shot(PICTURES / "rig_map.png")
+    window.click(left + width // 2, top + FIRST_ROW)
+    window.settle()
+    window.xdo("type", "--delay", 25, "neck")
+    window.settle()
+    window.xdo("key", "Return")
+    state = window.wait(lambda s: s["tab"]["rig_map"].get("head") == "neck", 20, "the corrected row")
+    window.settle()
+    window.shot(PICTURES / "rig_map_corrected.png")

@@ -80,7 +80,16 @@ def tab() -> dict:
         return {}
     status = module.session.status
     busy = module.session.task is not None
-    return {"prompt": settings.prompt, "kind": status.kind, "text": status.text, "busy": busy}
+    active = bpy.context.view_layer.objects.active
+    table = getattr(active.data, "motion_prompt_map", None) if active and active.type == "ARMATURE" else None
+    rows = {row.name: row.bone for row in table.rows} if table is not None else {}
+    return {
+        "prompt": settings.prompt,
+        "kind": status.kind,
+        "text": status.text,
+        "busy": busy,
+        "rig_map": rows,
+    }
 
 
 def state() -> dict:

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The sub-panel Advanced of the Motion tab: the model, how it samples, what is cleaned up."""
+
+from __future__ import annotations
+
+import bpy
+
+from . import models
+from .panels import MotionPanel
+from .session import session
+
+
+class MOTION_PROMPT_PT_advanced(MotionPanel, bpy.types.Panel):
+    bl_label = "Advanced"
+    bl_parent_id = "MOTION_PROMPT_PT_main"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        settings = context.scene.motion_prompt
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        layout.prop(settings, "bundle")
+        models.draw(layout, settings.bundle)
+        column = layout.column(align=True)
+        column.prop(settings, "sampler")
+        column.prop(settings, "steps")
+        column.prop(settings, "guidance")
+        column = layout.column(heading="Clean Up")
+        column.prop(settings, "foot_lock")
+        column.prop(settings, "floor")
+        column.prop(settings, "reach_hands")
+        layout.separator()
+        layout.operator("motion_prompt.add_character", icon="OUTLINER_OB_ARMATURE")
+        layout.operator("motion_prompt.restart_engine", icon="FILE_REFRESH")
+        if session.health.get("device"):
+            layout.label(text=f"Engine {session.health['version']} on {session.health['device']}")
+
+
+CLASSES = (MOTION_PROMPT_PT_advanced,)
