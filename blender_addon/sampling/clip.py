@@ -241,7 +241,9 @@ def _pose(
     times = action_times(source, times)
     plain = plain_rig(target, source, what, rest.names)
     if plain is not None:
-        values = {key: curves.evaluate(curve, times) for key, curve in curves.needed(plain, what.keyed).items()}
+        values = {
+            key: curves.evaluate(curve, times) for key, curve in curves.needed(plain, what.keyed).items()
+        }
         matrices = curves.pose_matrices(plain, values, len(times))
         world = np.broadcast_to(place(target), (len(times), 4, 4))
     else:

@@ -115,7 +115,11 @@ def needed(plain: PlainRig, keyed: dict[Key, Any]) -> dict[Key, Any]:
     used = {
         (name, prop)
         for name, mode, connected in zip(plain.names, plain.modes, plain.connected, strict=True)
-        for prop in (CHANNEL_OF_MODE.get(mode, "rotation_euler"), "scale", *(() if connected else ("location",)))
+        for prop in (
+            CHANNEL_OF_MODE.get(mode, "rotation_euler"),
+            "scale",
+            *(() if connected else ("location",)),
+        )
     }
     return {key: curve for key, curve in keyed.items() if key[:2] in used}
 

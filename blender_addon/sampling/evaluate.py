@@ -112,7 +112,9 @@ class Stage:
 
 
 def _remove(part: bpy.types.ID) -> None:
-    {"SCENE": bpy.data.scenes, "OBJECT": bpy.data.objects, "ARMATURE": bpy.data.armatures}[part.id_type].remove(part)
+    {"SCENE": bpy.data.scenes, "OBJECT": bpy.data.objects, "ARMATURE": bpy.data.armatures}[
+        part.id_type
+    ].remove(part)
 
 
 def clear_stages() -> None:
