@@ -17,6 +17,7 @@ def before_load(*_: Any) -> None:
     """A motion for an armature of the old file has no place in the new one."""
     running = session.task is not None
     session.cancel()
+    session.end_runs(keep=False)
     session.unplaced = None
     text = "The generation was cancelled, because another file was opened." if running else ""
     session.status = Status("INFO", text)

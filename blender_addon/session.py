@@ -100,17 +100,17 @@ class Session:
     def stop(self) -> None:
         """End everything; at the end of the add-on or of Blender."""
         self.task = self.unplaced = self.errand = None
-        self.end_runs()
+        self.end_runs(keep=False)
         if self.worker is not None:
             self.worker.stop()
             self.worker = None
         self.health = {}
         self.status = Status("INFO", "")
 
-    def end_runs(self) -> None:
+    def end_runs(self, keep: bool = True) -> None:
         """End what runs beside the task."""
         while self.runs:
-            self.runs.pop().cancel()
+            self.runs.pop().cancel(keep)
 
     def place_again(self, place: apply.Place) -> None:
         """Put motions that had lost their armature on another one."""

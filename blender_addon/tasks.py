@@ -76,5 +76,5 @@ class Run(Protocol):
     def take(self, number: int, event: engine.Event) -> bool:
         """Take in what the engine says about a job; False when it is not a job of this run."""
 
-    def cancel(self) -> None:
-        """End at once; what is done is kept."""
+    def cancel(self, keep: bool = True) -> None:
+        """End at once; what is done is kept unless the file itself goes."""

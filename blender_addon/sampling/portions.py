@@ -84,6 +84,11 @@ class Portions:
         self._started = False
         self.fraction = 0.0
 
+    @property
+    def frames(self) -> int:
+        """How many frames are read."""
+        return len(self._times) if self._started else 0
+
     def step(self, seconds: float) -> bool:
         """Read on for about so long; True when all is read.
 
