@@ -183,6 +183,9 @@ def _parser() -> argparse.ArgumentParser:
         ("control", "Stage four: train the control network on the distilled student."),
         ("control_frames", "Stage five: train the control of decoded frames."),
         ("emdm", "Another sampler: train the denoising diffusion GAN, from the teacher's weights on."),
+        ("captioner", "Caption side: train joint space, captioner and text encoder-decoder."),
+        ("mote_motion", "MoTe, first part: train the motion encoder-decoder."),
+        ("mote", "MoTe, second part: train the diffusion model of motion and text."),
     ):
         sub = command(name, _train, text)
         _stage_arguments(sub)

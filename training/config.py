@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from motion_engine.runtime.torch.denoiser import DenoiserConfig
+from motion_engine.runtime.torch.mote import MoTeConfig
 from motion_engine.runtime.torch.vae import VAEConfig
 
 CONFIGS = Path(__file__).parent / "configs"
@@ -162,6 +163,58 @@ class EMDMTraining:
 
 
 @dataclass(frozen=True)
+class CaptionerSection:
+    """Caption side; see `motion_engine.runtime.torch.captioner.CaptionerConfig`."""
+
+    width: int
+    heads: int
+    motion_layers: int
+    text_layers: int
+    decoder_layers: int
+    token_width: int
+    text_tokens: int
+
+
+@dataclass(frozen=True)
+class CaptionerTraining:
+    """Training of the caption side.
+
+    Attributes
+    ----------
+    steps, batch, learning_rate, dropout : as everywhere.
+    contrast : weight of the contrastive loss beside the two of sentences.
+    text_noise : largest deviation of the noise on a sentence's tokens, which are of unit variance.
+    """
+
+    steps: int
+    batch: int
+    learning_rate: float
+    dropout: float
+    contrast: float
+    text_noise: float
+
+
+@dataclass(frozen=True)
+class MoTeTraining:
+    """Training of MoTe.
+
+    Attributes
+    ----------
+    motion_steps, motion_rate : steps and peak learning rate of the motion encoder-decoder.
+    token_noise : deviation of the noise on its tokens, which are of unit variance.
+    steps, learning_rate : of the diffusion model.
+    batch : windows a batch, of both.
+    """
+
+    motion_steps: int
+    motion_rate: float
+    token_noise: float
+    steps: int
+    learning_rate: float
+    batch: int
+
+
+@dataclass(frozen=True)
 class Config:
     """All settings of one bundle."""
 
@@ -177,6 +230,10 @@ class Config:
     frame_control_training: FrameControlTraining | None = None
     emdm: EMDMSection | None = None
     emdm_training: EMDMTraining | None = None
+    captioner: CaptionerSection | None = None
+    captioner_training: CaptionerTraining | None = None
+    mote: MoTeConfig | None = None
+    mote_training: MoTeTraining | None = None
 
     @classmethod
     def read(cls, path: str | Path) -> Config:
@@ -209,6 +266,10 @@ class Config:
             "frame_control_training": FrameControlTraining,
             "emdm": EMDMSection,
             "emdm_training": EMDMTraining,
+            "captioner": CaptionerSection,
+            "captioner_training": CaptionerTraining,
+            "mote": MoTeConfig,
+            "mote_training": MoTeTraining,
         }
         for name, kind in optional.items():
             if name in data:

@@ -39,21 +39,38 @@ class LatentWindow:
 
 @dataclass
 class Batch:
-    """Clean latents (B, L, C), their mask (B, L), text (B, S, width) and its mask (B, S)."""
+    """Clean latents (B, L, C), their mask (B, L), text (B, S, width) and its mask (B, S).
+
+    ``sentences`` are the captions in words, ``windows`` (B,) the index of the window that each clip is cut from.
+    """
 
     latents: Tensor
     mask: Tensor
     text: Tensor
     text_mask: Tensor
+    sentences: tuple[str, ...]
+    windows: Tensor
 
     def chunk(self, parts: int) -> list[Batch]:
         """The batch in ``parts`` smaller ones."""
-        fields = (self.latents, self.mask, self.text, self.text_mask)
-        return [Batch(*part) for part in zip(*(t.chunk(parts) for t in fields), strict=True)]
+        return [
+            Batch(
+                self.latents[rows],
+                self.mask[rows],
+                self.text[rows],
+                self.text_mask[rows],
+                tuple(self.sentences[i] for i in rows),
+                self.windows[rows],
+            )
+            for rows in torch.arange(len(self.mask)).chunk(parts)
+        ]
 
     def to(self, device: torch.device) -> Batch:
         """The batch on another device."""
-        return Batch(*(t.to(device) for t in (self.latents, self.mask, self.text, self.text_mask)))
+        latents, mask, text, text_mask = (
+            tensor.to(device) for tensor in (self.latents, self.mask, self.text, self.text_mask)
+        )
+        return Batch(latents, mask, text, text_mask, self.sentences, self.windows)
 
 
 @torch.no_grad()
@@ -107,18 +124,20 @@ def batches(
             if random.random() < CROP_SHARE and holds_for_parts(caption):
                 length = max(2, round(length * random.uniform(SHORTEST_CROP, 1.0)))
             start = random.integers(0, len(latents) - length + 1)
-            parts.append((latents[start : start + length], caption))
+            parts.append((latents[start : start + length], caption, int(index)))
         parts.sort(key=lambda part: len(part[0]))
         for group in random.permutation(BUCKET)[skipped:]:
             yield _collate(parts[group * batch : (group + 1) * batch], captions)
         skipped = 0
 
 
-def _collate(parts: Sequence[tuple[Tensor, str]], captions: CaptionFeatures) -> Batch:
-    longest = max(len(latents) for latents, _ in parts)
+def _collate(parts: Sequence[tuple[Tensor, str, int]], captions: CaptionFeatures) -> Batch:
+    longest = max(len(latents) for latents, _, _ in parts)
     padded = torch.zeros(len(parts), longest, parts[0][0].shape[1])
     mask = torch.zeros(padded.shape[:2], dtype=torch.bool)
-    for i, (latents, _) in enumerate(parts):
+    for i, (latents, _, _) in enumerate(parts):
         padded[i, : len(latents)], mask[i, : len(latents)] = latents, True
-    text, text_mask = captions.batch([caption for _, caption in parts])
-    return Batch(padded, mask, text, text_mask)
+    sentences = [caption for _, caption, _ in parts]
+    text, text_mask = captions.batch(sentences)
+    windows = torch.tensor([window for _, _, window in parts])
+    return Batch(padded, mask, text, text_mask, tuple(sentences), windows)

@@ -16,23 +16,35 @@ from training.data.bvh_folder import import_folder
 from training.data.loader import Normaliser
 from training.data.motion_set import MotionSet, manifest_of
 from training.export.bundle import add_scores, write_bundle
+from training.export.captions import CaptionSide
 from training.loop import is_finished
 from training.samples import held_out_quality
+from training.train_captioner import NAME as CAPTIONER
+from training.train_captioner import caption_data, captioner_sections, load_captioner, train_captioner
 from training.train_control import load_control, train_control
 from training.train_emdm import emdm_sections, load_emdm, train_emdm
 from training.train_frame_control import load_frame_control, train_frame_control
 from training.train_lcm import load_lcm, train_lcm
 from training.train_mld import latent_data, load_mld, train_mld
+from training.train_mote import DENOISER as MOTE
+from training.train_mote import (
+    MOTION_TOKENS,
+    load_mote,
+    load_motion_tokens,
+    train_mote,
+    train_motion_tokens,
+)
 from training.train_vae import load_vae, report_reconstruction, train_vae
 
 VAE_SCORES = "vae_scores.json"
+CAPTION_STAGES = {CAPTIONER: train_captioner, MOTION_TOKENS: train_motion_tokens, MOTE: train_mote}
+STAGES = ("vae", "mld", "motionlcm", "control", "control_frames", "emdm", *CAPTION_STAGES)
 
 
 def train_stage(
     stage: str, config: Config, motion_set: MotionSet, run: Path, start_from: Path | None = None
 ) -> None:
-    """Train ``vae``, ``mld``, ``motionlcm``, ``control``, ``control_frames`` or ``emdm`` in the folder ``run``;
-    a finished stage is left as it is.
+    """Train one of `STAGES` in the folder ``run``; a finished stage is left as it is.
 
     Parameters
     ----------
@@ -45,6 +57,9 @@ def train_stage(
         "control": config.control_training.steps if config.control_training else 0,
         "control_frames": config.frame_control_training.steps if config.frame_control_training else 0,
         "emdm": config.emdm_training.steps if config.emdm_training else 0,
+        CAPTIONER: config.captioner_training.steps if config.captioner_training else 0,
+        MOTION_TOKENS: config.mote_training.motion_steps if config.mote_training else 0,
+        MOTE: config.mote_training.steps if config.mote_training else 0,
     }
     if not is_finished(run, stage, steps[stage]):
         if stage == "vae":
@@ -58,6 +73,9 @@ def train_stage(
         elif stage == "emdm":
             emdm_sections(config)  # before minutes of encoding
             train_emdm(config, latent_data(config, motion_set, run), run, start_from)
+        elif stage in CAPTION_STAGES:
+            captioner_sections(config)
+            CAPTION_STAGES[stage](config, caption_data(config, motion_set, run), run, start_from)
         else:
             train_lcm(config, latent_data(config, motion_set, run), run, start_from)
     scores_file = run / VAE_SCORES
@@ -87,11 +105,24 @@ def export_run(config: Config, motion_set: MotionSet, run: Path, out: Path, comm
         denoisers,
         control=load_control(config, run) if (run / "control.pt").exists() else None,
         frame_control=load_frame_control(config, run) if (run / "control_frames.pt").exists() else None,
+        captions=caption_side(config, run),
         data=manifest_of(motion_set),
         scores=scores,
         command=command,
     )
     add_scores(out, {"held_out": held_out_quality(Engine.load(out), motion_set)})
+
+
+def caption_side(config: Config, run: Path) -> CaptionSide | None:
+    """The caption side of a run, with MoTe where it was trained."""
+    if config.captioner is None or not (run / f"{CAPTIONER}.pt").exists():
+        return None
+    networks, vocabulary = load_captioner(config, run)
+    if config.mote is None or not (run / f"{MOTE}.pt").exists():
+        return CaptionSide(networks, vocabulary)
+    return CaptionSide(
+        networks, vocabulary, load_motion_tokens(config, run), load_mote(config, run), config.mote
+    )
 
 
 def recipe(

@@ -43,7 +43,14 @@ def settings(config):
 def drawn():
     while True:
         mask = torch.ones(4, 6, dtype=torch.bool)
-        yield Batch(torch.zeros(4, 6, 3), mask, torch.zeros(4, 2, 6), torch.ones(4, 2, dtype=torch.bool))
+        yield Batch(
+            torch.zeros(4, 6, 3),
+            mask,
+            torch.zeros(4, 2, 6),
+            torch.ones(4, 2, dtype=torch.bool),
+            ("",) * 4,
+            torch.arange(4),
+        )
 
 
 def test_a_way_leads_from_noise_to_what_the_teacher_sees(settings, tmp_path):

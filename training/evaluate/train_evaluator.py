@@ -92,7 +92,7 @@ def sides(caption: str) -> tuple[str, ...]:
     return tuple(sorted(word.lower().rstrip("s").replace("-", "") for word in _SIDES.findall(caption)))
 
 
-def alike(captions: Sequence[str], sentences: Tensor, items: Array) -> Tensor:
+def alike(captions: Sequence[str], sentences: Tensor, items: NDArray[np.integer]) -> Tensor:
     """(B, B) bool: pairs of nearly the same caption, or of the same clip. True on the diagonal too.
 
     Parameters

@@ -27,6 +27,7 @@ from motion_engine.runtime.torch.frame_control import FrameControl
 from motion_engine.runtime.torch.vae import MotionVAE
 from training.config import Config
 from training.data.loader import Normaliser
+from training.export.captions import CaptionSide
 
 SHORTEST_SECONDS = 0.5
 
@@ -73,6 +74,7 @@ def write_bundle(
     *,
     control: ControlNet | None = None,
     frame_control: FrameControl | None = None,
+    captions: CaptionSide | None = None,
     prediction: str = "v",
     data: dict[str, Any] | None = None,
     scores: dict[str, Any] | None = None,
@@ -85,6 +87,7 @@ def write_bundle(
     latent_stats : mean and standard deviation (C,) of the latents.
     denoisers : by sampler name, ``motionlcm``, ``mld`` and ``emdm``; the first is the default.
     control, frame_control : networks for the task ``control``, on top of ``motionlcm``, of latents and of frames.
+    captions : networks for captions, search and MoTe.
     data, scores : for the manifest: what it was trained on and what was measured.
     command : what makes this bundle from the data.
     """
@@ -128,6 +131,8 @@ def write_bundle(
             files += _export_control(control, config, folder)
         if frame_control is not None:
             files += _export_frame_control(frame_control, folder)
+        if captions is not None:
+            files += captions.export(folder)
         samplers: dict[str, Any] = {name: dict(config.presets[name]) for name in denoisers}
         samplers[next(iter(denoisers))]["default"] = True
         if "motionlcm" in samplers:
@@ -138,7 +143,11 @@ def write_bundle(
         manifest = {
             "schema": SCHEMA,
             **asdict(config.bundle),
-            "tasks": ["text_to_motion", *(["control"] if control is not None else [])],
+            "tasks": [
+                "text_to_motion",
+                *(["control"] if control is not None else []),
+                *(captions.tasks if captions is not None else []),
+            ],
             "fps": config.data.fps,
             "features": "true",
             "min_frames": round(SHORTEST_SECONDS * config.data.fps),
@@ -147,12 +156,14 @@ def write_bundle(
             "latent_channels": channels,
             "prediction": prediction,
             "samplers": samplers,
+            **({"captions": captions.section(config.presets["captions"])} if captions is not None else {}),
             "networks": {
                 "vae": asdict(config.vae),
                 "denoiser": asdict(config.denoiser),
                 **({"emdm": asdict(generator.settings)} if isinstance(generator, Generator) else {}),
                 **({"control": asdict(control.config)} if control is not None else {}),
                 **({"control_frames": asdict(frame_control.config)} if frame_control is not None else {}),
+                **(captions.settings() if captions is not None else {}),
             },
             "training_data": data or {},
             "scores": scores or {},

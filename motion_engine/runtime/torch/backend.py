@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,10 +13,12 @@ from safetensors.torch import load_file
 
 from motion_engine.bundle import Bundle
 from motion_engine.errors import EngineError
+from motion_engine.runtime.torch.captioner import CaptionerConfig, MotionReader, TextDecoder, TextReader
 from motion_engine.runtime.torch.control import ControlConfig, ControlNet
 from motion_engine.runtime.torch.denoiser import Denoiser, DenoiserConfig
 from motion_engine.runtime.torch.emdm import EMDMConfig, Generator
 from motion_engine.runtime.torch.frame_control import FrameControl, FrameControlConfig
+from motion_engine.runtime.torch.mote import MoTeConfig, MotionDecoder, MotionEncoder, MotionTextDenoiser
 from motion_engine.runtime.torch.vae import MotionVAE, VAEConfig
 
 Array = NDArray[np.generic]
@@ -48,20 +51,45 @@ def stored_weights(bundle: Bundle, name: str) -> dict[str, torch.Tensor]:
     }
 
 
+CAPTION_NETWORKS = (
+    "caption_encoder", "text_reader", "text_decoder", "motion_encoder", "motion_decoder", "mote"
+)  # fmt: skip
+
+
+def caption_network(
+    name: str, settings: dict[str, Any], channels: int
+) -> tuple[torch.nn.Module, tuple[str, ...]]:
+    """One of `CAPTION_NETWORKS`, untrained, and the names of its inputs in order."""
+    sizes = CaptionerConfig(**settings["captioner"])
+    if name == "caption_encoder":
+        return MotionReader(sizes, channels), ("latents", "mask")
+    if name == "text_reader":
+        return TextReader(sizes), ("text", "text_mask")
+    if name == "text_decoder":
+        return TextDecoder(sizes), ("memory", "memory_mask", "words")
+    mote = MoTeConfig(**settings["mote"])
+    if name == "motion_encoder":
+        return MotionEncoder(mote, channels, sizes.token_width), ("latents", "mask")
+    if name == "motion_decoder":
+        return MotionDecoder(mote, channels, sizes.token_width), ("tokens", "mask")
+    module = MotionTextDenoiser(mote, sizes.token_width, sizes.text_tokens)
+    return module, ("motion", "text", "motion_time", "text_time")
+
+
 class TorchNetwork:
     """One network of a bundle as a callable from named arrays to a list of arrays."""
 
     def __init__(self, bundle: Bundle, name: str, device: torch.device) -> None:
         settings = bundle.manifest["networks"]
         channels = bundle.manifest["latent_channels"]
-        self._paper = settings.get("design") == "paper"
+        self._inputs: tuple[str, ...] = ()
         weights = stored_weights(bundle, name)
         module: torch.nn.Module
-        if self._paper:
+        if settings.get("design") == "paper":
             from motion_engine.runtime.torch.paper.bundle import bundle_network, network_inputs
 
             module = bundle_network(name, weights)
-            self._inputs = network_inputs(module)
+            self._inputs = tuple(network_inputs(module))
         elif name == "decoder":
             module = MotionVAE(VAEConfig(**settings["vae"])).decoder
         elif name == "encoder":
@@ -71,6 +99,8 @@ class TorchNetwork:
             module = ControlNet(*parts, channels, bundle.manifest["downsampling"])
         elif name == "control_frames":
             module = FrameControl(FrameControlConfig(**settings["control_frames"]))
+        elif name in CAPTION_NETWORKS:
+            module, self._inputs = caption_network(name, settings, channels)
         elif name == "emdm":
             module = Generator(
                 DenoiserConfig(**settings["denoiser"]), channels, EMDMConfig(**settings["emdm"])
@@ -96,7 +126,7 @@ class TorchNetwork:
         given = {
             name: torch.from_numpy(np.ascontiguousarray(a)).to(self._device) for name, a in arrays.items()
         }
-        if self._paper:
+        if self._inputs:
             out = self._module(*(given[key] for key in self._inputs))
         elif self._name == "decoder":
             out = self._module(given["latents"].transpose(1, 2)).transpose(1, 2)

@@ -61,12 +61,12 @@ class Attention(nn.Module):
         self.out = nn.Linear(width, width)
 
     def forward(self, x: Tensor, context: Tensor, mask: Tensor | None) -> Tensor:
-        """``mask`` (B, S) is True where the context is real."""
+        """``mask`` (B, S) is True where the context is real; (B, N, S) says it for each of the N rows of ``x``."""
         q, k, v = (
             part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for part in (self.query(x), *self.key_value(context).chunk(2, dim=-1))
         )
-        bias = None if mask is None else mask[:, None, None, :]
+        bias = mask if mask is None else mask[:, None] if mask.ndim == 3 else mask[:, None, None]
         if x.device.type == "cpu" or not self.fused:
             found = _attend(q, k, v, bias)
         else:
