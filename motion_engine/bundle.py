@@ -36,6 +36,14 @@ _PRESETS: dict[str, tuple[str, ...]] = {
 }
 """What the engine reads of a sampler's preset."""
 
+TASKS = {
+    "motion_to_text": "describe a motion in words",
+    "embed": "compare text and motion",
+    "joint": "make a motion together with its sentence",
+    "variation": "make variations of a motion",
+}
+"""Tasks that not every bundle offers, as the end of a sentence."""
+
 
 @dataclass(frozen=True)
 class BundleInfo:
@@ -130,6 +138,26 @@ class Bundle:
             (name for name, preset in self.samplers.items() if preset.get("default")),
             next(iter(self.samplers)),
         )
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """What it can do: ``text_to_motion``, ``motion_to_text``, ..."""
+        return tuple(self.manifest["tasks"])
+
+    def require(self, task: str) -> None:
+        """Refuse a bundle that does not offer a task of `TASKS`.
+
+        Raises
+        ------
+        EngineError
+            ``not_supported``.
+        """
+        if task not in self.tasks:
+            raise EngineError(
+                "not_supported",
+                f"The bundle {self.name} cannot {TASKS[task]}.",
+                f"Choose a bundle whose tasks name {task}.",
+            )
 
     @property
     def can_control(self) -> bool:

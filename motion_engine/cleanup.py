@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from motion_engine import quaternion as quat
 from motion_engine import skeleton
+from motion_engine.contacts import detect_contacts
 from motion_engine.filters import gaussian_filter
 from motion_engine.motion import Motion
 
@@ -52,6 +53,20 @@ def put_on_floor(motion: Motion) -> Motion:
         return motion
     drop = np.array([0.0, height, 0.0], dtype=np.float32)
     return replace(motion, joints=motion.joints - drop, root=motion.root - drop)
+
+
+def stand_on_floor(motion: Motion) -> Motion:
+    """Shift a measured clip of any height so that standing soles touch y = 0; contacts are found anew.
+
+    The floor is under the lowest toes of the clip, a twentieth of it left out as noise.
+    """
+    lowest = motion.joints[:, [10, 11], 1].min(axis=1)
+    drop = np.array([0.0, float(np.percentile(lowest, 5)) - skeleton.TOE_CLEARANCE, 0.0])
+    joints = motion.joints - drop
+    contacts = detect_contacts(joints, motion.fps, floor=0.0)
+    return Motion.from_rotations(
+        motion.rotations, motion.root - drop, motion.fps, motion.provenance, contacts
+    )
 
 
 def carry_by_feet(motion: Motion) -> Motion:

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,11 @@ from numpy.typing import NDArray
 from motion_engine import __version__, features
 from motion_engine import bundle as bundles
 from motion_engine.bundle import Bundle
+from motion_engine.captioning import joint_space
+from motion_engine.captioning.canonical import Clip as Clip
+from motion_engine.captioning.captioner import PARTS_TOGETHER, Captioner, Result
+from motion_engine.captioning.joint_space import Embeddings, JointSpace
+from motion_engine.captioning.surprise import surprise
 from motion_engine.cleanup import carry_by_feet, lock_feet, put_on_floor
 from motion_engine.control import Targets
 from motion_engine.control_refine import refine
@@ -30,6 +36,7 @@ from motion_engine.request import make_plan as make_plan
 from motion_engine.samplers import emdm, mld, motionlcm
 from motion_engine.text_encoder import text_encoder_for
 from motion_engine.timeline import generate_timeline
+from motion_engine.variation import noised, vary
 
 Array = NDArray[np.floating]
 
@@ -46,7 +53,7 @@ class Engine:
         self, bundle: Bundle, device: str = "auto", backend: str = "onnx", threads: int | None = None
     ) -> None:
         self.bundle = bundle
-        self._text_encoder = text_encoder_for(bundle, threads)
+        self.text_encoder = text_encoder_for(bundle, threads)
         if backend == "onnx":
             from motion_engine.runtime.onnx import OnnxNetwork, providers_for
 
@@ -70,8 +77,8 @@ class Engine:
             raise EngineError("unknown_backend", f"There is no backend {backend!r}.", "Choose onnx or torch.")
         self._load_network = network
         self._decoder = network("decoder")
-        self._denoisers: dict[str, Any] = {}
-        self._denoiser(bundle.default_sampler)
+        self._networks: dict[str, Any] = {}
+        self.network(bundle.default_sampler)
 
     @classmethod
     def load(
@@ -134,20 +141,36 @@ class Engine:
         """
         if request.prompts is not None:
             return generate_timeline(self, request, on_progress, is_cancelled)
-        plan = self.plan(request)
-        batch = CPU_BATCH if self.device == "cpu" else GPU_BATCH
-        chunks = [plan.seeds[i : i + batch] for i in range(0, len(plan.seeds), batch)]
-        total = len(chunks) * len(plan.times)
+        if request.surprise:
+            return surprise(self, request, on_progress, is_cancelled)
+        if request.variation is not None:
+            return vary(self, request, on_progress, is_cancelled)
+        return self.run(self.plan(request), None, on_progress, is_cancelled)
+
+    def run(
+        self,
+        plan: Plan,
+        start: Array | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+        is_cancelled: Callable[[], bool] | None = None,
+    ) -> list[Motion]:
+        """Make the motions of a plan; see `generate`.
+
+        Parameters
+        ----------
+        start : (L, C) normalised latents of a motion to start from, with noise of the plan's first time.
+        """
+        total = len(plan.times) * math.ceil(len(plan.seeds) / self.batch)
 
         def check() -> None:
             if is_cancelled and is_cancelled():
                 raise Cancelled
 
         check()
-        text, _ = self._text_encoder.encode(plan.prompt)
+        text, _ = self.text_encoder.encode(plan.prompt)
         empty = self._no_prompt(plan, text)
         motions = []
-        for done, seeds in enumerate(chunks):
+        for done, seeds in enumerate(self.seed_groups(plan)):
 
             def progress(step: int, steps: int, before: int = done * len(plan.times)) -> None:
                 if on_progress:
@@ -156,25 +179,40 @@ class Engine:
                     check()
 
             check()
-            latents = self._sample(plan, seeds, text, empty, progress)
-            rows = self._decode(latents, plan.frames)[:, : plan.frames]
-            width = self.bundle.manifest.get("smoothing", 0.0)
-            rows = np.stack([features.smooth(sample, width) for sample in rows])
-            if plan.targets is not None and self.bundle.controls_frames:
-                rows = self._correct_frames(rows, plan.targets)
-            for seed, sample in zip(seeds, rows, strict=True):
-                motion = features.decode(sample, self.bundle.fps, self.bundle.manifest["features"])
-                motion = _clean_up(motion, plan)
-                motion.provenance = self._provenance(plan, seed)
-                if plan.targets is not None:
-                    errors = plan.targets.errors(motion.joints)
-                    motion.provenance["controls"] = {
-                        "targets": len(errors),
-                        "mean_error": round(float(errors.mean()), 4),
-                        "refined": plan.refine,
-                    }
-                motion.provenance["quality"] = quality(motion)
-                motions.append(motion)
+            latents = self._sample(plan, seeds, text, empty, start, progress)
+            motions += self.finish(latents, plan, seeds)
+        return motions
+
+    @property
+    def batch(self) -> int:
+        """How many samples are computed together."""
+        return CPU_BATCH if self.device == "cpu" else GPU_BATCH
+
+    def seed_groups(self, plan: Plan) -> list[tuple[int, ...]]:
+        """The seeds of a plan in groups that are computed together."""
+        return [plan.seeds[i : i + self.batch] for i in range(0, len(plan.seeds), self.batch)]
+
+    def finish(self, latents: Array, plan: Plan, seeds: Sequence[int]) -> list[Motion]:
+        """Motions of normalised latents (B, L, C): decoded, cleaned up, with provenance and quality."""
+        rows = self._decode(latents, plan.frames)[:, : plan.frames]
+        width = self.bundle.manifest.get("smoothing", 0.0)
+        rows = np.stack([features.smooth(sample, width) for sample in rows])
+        if plan.targets is not None and self.bundle.controls_frames:
+            rows = self._correct_frames(rows, plan.targets)
+        motions = []
+        for seed, sample in zip(seeds, rows, strict=True):
+            motion = features.decode(sample, self.bundle.fps, self.bundle.manifest["features"])
+            motion = _clean_up(motion, plan)
+            motion.provenance = self._provenance(plan, seed)
+            if plan.targets is not None:
+                errors = plan.targets.errors(motion.joints)
+                motion.provenance["controls"] = {
+                    "targets": len(errors),
+                    "mean_error": round(float(errors.mean()), 4),
+                    "refined": plan.refine,
+                }
+            motion.provenance["quality"] = quality(motion)
+            motions.append(motion)
         return motions
 
     def _no_prompt(self, plan: Plan, text: Array) -> Array:
@@ -183,12 +221,64 @@ class Engine:
             return text
         if self.bundle.samplers[plan.sampler].get("no_prompt") == "zeros":
             return np.zeros_like(text)
-        return self._text_encoder.encode("")[0]
+        return self.text_encoder.encode("")[0]
 
-    def _denoiser(self, sampler: str) -> Any:
-        if sampler not in self._denoisers:
-            self._denoisers[sampler] = self._load_network(sampler)
-        return self._denoisers[sampler]
+    def network(self, name: str) -> Any:
+        """A network of the bundle, loaded when it is first asked for."""
+        if name not in self._networks:
+            self._networks[name] = self._load_network(name)
+        return self._networks[name]
+
+    @cached_property
+    def joint_space(self) -> JointSpace:
+        """The joint space of motion and text."""
+        return JointSpace(self)
+
+    @cached_property
+    def captioner(self) -> Captioner:
+        """What describes motions; EngineError for a bundle that cannot."""
+        return Captioner(self)
+
+    def caption(
+        self,
+        clips: Sequence[Clip],
+        count: int = 1,
+        together: int = PARTS_TOGETHER,
+        on_result: Callable[[Result], None] | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+        is_cancelled: Callable[[], bool] | None = None,
+    ) -> list[Result]:
+        """Describe clips in words.
+
+        Parameters
+        ----------
+        count : sentences of each clip, 1 to 5, the best first.
+        together : parts of clips that are computed together.
+        on_result : called with each caption or problem as soon as it is known.
+        on_progress : called with (clips done, clips in all).
+        is_cancelled : asked before each step.
+
+        Returns
+        -------
+        For each clip a caption, or one of each part and a summary where it is long, or the problem with it.
+
+        Raises
+        ------
+        EngineError
+            If the bundle has no captioner, or the count is wrong.
+        Cancelled
+            When ``is_cancelled`` says so.
+        """
+        return self.captioner.caption(clips, count, together, on_result, on_progress, is_cancelled)
+
+    def embed(
+        self,
+        texts: Sequence[str] = (),
+        clips: Sequence[Clip] = (),
+        is_cancelled: Callable[[], bool] | None = None,
+    ) -> Embeddings:
+        """Unit vectors of texts and clips, whose dot product says how well they fit; errors as for `caption`."""
+        return joint_space.embed(self, texts, clips, is_cancelled)
 
     def _sample(
         self,
@@ -196,6 +286,7 @@ class Engine:
         seeds: tuple[int, ...],
         text: Array,
         empty: Array,
+        start: Array | None,
         progress: Callable[[int, int], None],
     ) -> Array:
         manifest = self.bundle.manifest
@@ -207,7 +298,11 @@ class Engine:
             shape = (length, manifest["latent_channels"])
             return np.stack([stream.standard_normal(shape, dtype=np.float32) for stream in streams])
 
-        denoiser = self._denoiser(plan.sampler)
+        first = noise()
+        if start is not None:
+            first = noised(start, first, plan.sampler, self.bundle.samplers[plan.sampler], plan.times)
+
+        denoiser = self.network(plan.sampler)
         words = {
             with_prompt: np.repeat(t[None], len(seeds), axis=0)
             for with_prompt, t in ((True, text), (False, empty))
@@ -228,7 +323,7 @@ class Engine:
             def correct(clean: Array, hints: Array, time: int) -> Array:
                 given = {"latents": clean.astype(np.float32), "hints": hints, "text": words[True]}
                 given["time"] = np.full(len(seeds), time, dtype=np.float32)
-                return self._denoiser("control")(given)[0]
+                return self.network("control")(given)[0]
 
             if plan.targets is not None:
                 frames = length * manifest["downsampling"]
@@ -238,7 +333,7 @@ class Engine:
                 )  # fmt: skip
             return motionlcm.sample(
                 network,
-                noise(), noise, plan.times, plan.guidance, manifest["prediction"], progress,
+                first, noise, plan.times, plan.guidance, manifest["prediction"], progress,
             )  # fmt: skip
         if plan.sampler == "emdm":
             preset = self.bundle.samplers["emdm"]
@@ -249,16 +344,16 @@ class Engine:
 
             return emdm.sample(
                 lambda x, t, with_prompt, z: call(x, t, words[with_prompt], z=z),
-                noise(), random_vectors, noise, plan.times, preset["levels"], plan.guidance, progress,
+                first, random_vectors, noise, plan.times, preset["levels"], plan.guidance, progress,
             )  # fmt: skip
         return mld.sample(
             lambda z, t, with_prompt: call(z, t, words[with_prompt], guidance=weight(0.0)),
-            noise(), plan.times, plan.guidance, manifest["prediction"], progress,
+            first, plan.times, plan.guidance, manifest["prediction"], progress,
         )  # fmt: skip
 
     def _correct_frames(self, rows: Array, targets: Targets) -> Array:
         def correct(normalised: Array, hints: Array) -> Array:
-            return self._denoiser("control_frames")({"features": normalised, "hints": hints})[0]
+            return self.network("control_frames")({"features": normalised, "hints": hints})[0]
 
         stats = self.bundle.stats
         return corrected_frames(rows, correct, targets, self.bundle.fps, stats["mean"], stats["std"])

@@ -65,3 +65,18 @@ def solve_rotations(joints: Array) -> Array:
         else:
             turned[:, joint] = carried
     return skeleton.local_rotations(turned)
+
+
+def scaled_path(joints: Array) -> Array:
+    """Pelvis path (T, 3) on our skeleton from joints (T, 22, 3) of any body: scaled by the ratio of leg lengths.
+
+    Raises
+    ------
+    ValueError
+        If the legs have no length.
+    """
+    legs = np.linalg.norm(joints[:, [4, 7, 5, 8]] - joints[:, [1, 4, 2, 5]], axis=-1).sum(axis=1)
+    if not (legs > 1e-3).all():
+        raise ValueError("the legs of its joints have no length; they must be in SMPL order, in metres.")
+    own = np.linalg.norm(skeleton.REST_OFFSETS[[4, 7, 5, 8]], axis=-1).sum()
+    return joints[:, 0] * (own / np.median(legs))

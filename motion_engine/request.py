@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from motion_engine.bundle import Bundle
+from motion_engine.captioning.canonical import Clip
 from motion_engine.control import Controls, Targets
 from motion_engine.errors import EngineError
 from motion_engine.samplers import emdm, mld, motionlcm
@@ -33,6 +34,9 @@ class GenerateRequest:
     controls : where joints have to be; needs a bundle with the task ``control``.
     prompts : sentences and their seconds, in place of ``prompt`` and ``duration``: one continuous motion
         (`motion_engine.timeline`).
+    variation : a motion to make similar ones of, in place of ``duration`` (`motion_engine.variation`); where the
+        prompt is empty, it is the caption of that motion.
+    surprise : a motion together with its sentence, in place of the prompt (`motion_engine.captioning.surprise`).
     """
 
     prompt: str = ""
@@ -46,6 +50,16 @@ class GenerateRequest:
     floor: bool = True
     controls: Controls | None = None
     prompts: tuple[tuple[str, float], ...] | None = None
+    variation: Variation | None = None
+    surprise: bool = False
+
+
+@dataclass(frozen=True)
+class Variation:
+    """A motion to start from, and how far to go from it: 0 gives it back, 1 leaves nothing of it."""
+
+    clip: Clip
+    strength: float
 
 
 @dataclass(frozen=True)

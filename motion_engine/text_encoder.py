@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,17 @@ class TextEncoder:
         tokens, sentence = self._network({"ids": ids})
         return tokens[0], sentence[0]
 
+    def encode_tokens(self, texts: Sequence[str]) -> list[Array]:
+        """Token features (S, width) of each text; those of one length run together, as the network knows no padding."""
+        ids = [self._tokenizer.encode(text).ids for text in texts]
+        found: list[Array] = [np.zeros((0, self.width), dtype=np.float32)] * len(texts)
+        for length in {len(numbers) for numbers in ids}:
+            rows = [row for row, numbers in enumerate(ids) if len(numbers) == length]
+            tokens = self._network({"ids": np.array([ids[row] for row in rows], dtype=np.int64)})[0]
+            for row, features in zip(rows, tokens, strict=True):
+                found[row] = np.asarray(features, dtype=np.float32)
+        return found
+
 
 class SentenceEncoder:
     """The papers' text encoder inside a bundle: one vector a sentence, read by the networks as a single token."""
@@ -56,6 +68,10 @@ class SentenceEncoder:
         ids = np.array([self._tokenizer.encode(text).ids], dtype=np.int64)
         sentence = np.asarray(self._network({"ids": ids})[0], dtype=np.float32)
         return sentence, sentence[0]
+
+    def encode_tokens(self, texts: Sequence[str]) -> list[Array]:
+        """The sentence as one token (1, width), of each text."""
+        return [self.encode(text)[0] for text in texts]
 
 
 def text_encoder_for(bundle: Bundle, threads: int | None = None) -> TextEncoder | SentenceEncoder:

@@ -18,6 +18,7 @@ import numpy as np
 
 from motion_engine import quaternion as quat
 from motion_engine.bundle import Bundle
+from motion_engine.captioning.surprise import check_surprise
 from motion_engine.cleanup import carry_by_feet, lock_feet
 from motion_engine.control import Controls, PoseControl
 from motion_engine.errors import EngineError
@@ -26,6 +27,7 @@ from motion_engine.motion import Motion
 from motion_engine.quality import quality
 from motion_engine.request import GenerateRequest, make_plan
 from motion_engine.seam import heading, join
+from motion_engine.variation import check_variation
 
 if TYPE_CHECKING:
     from motion_engine.engine import Engine
@@ -132,8 +134,12 @@ def part_requests(bundle: Bundle, request: GenerateRequest) -> list[GenerateRequ
 
 
 def check_request(bundle: Bundle, request: GenerateRequest) -> None:
-    """Check a request of either kind, as `motion_engine.request.make_plan` does for one clip."""
-    if request.prompts is None:
+    """Check a request of any kind, as `motion_engine.request.make_plan` does for one clip."""
+    if request.surprise:
+        check_surprise(bundle, request)
+    elif request.variation is not None:
+        check_variation(bundle, request)
+    elif request.prompts is None:
         make_plan(bundle, request)
     else:
         part_requests(bundle, request)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from motion_engine import quaternion as quat
 from motion_engine import skeleton
 from motion_engine.formats.atomic import replacing
-from motion_engine.ik import solve_rotations
+from motion_engine.ik import scaled_path, solve_rotations
 from motion_engine.motion import Motion
 
 Array = NDArray[np.floating]
@@ -110,10 +110,7 @@ def _solve_joints(name: str, joints: Array) -> tuple[Array, Array]:
     if joints.ndim != 3 or joints.shape[1] < skeleton.N_JOINTS or joints.shape[2] != 3:
         raise ValueError(f"{name}: joints must have shape (frames, 22 or more, 3), not {joints.shape}.")
     joints = joints[:, : skeleton.N_JOINTS]
-    legs = np.linalg.norm(joints[:, [4, 7, 5, 8]] - joints[:, [1, 4, 2, 5]], axis=-1).sum(axis=1)
-    if not (legs > 1e-3).all():
-        raise ValueError(
-            f"{name}: the legs of its joints have no length; they must be in SMPL order, in metres."
-        )
-    own = np.linalg.norm(skeleton.REST_OFFSETS[[4, 7, 5, 8]], axis=-1).sum()
-    return solve_rotations(joints), joints[:, 0] * (own / np.median(legs))
+    try:
+        return solve_rotations(joints), scaled_path(joints)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from motion_engine import quaternion as quat
 from motion_engine import skeleton
-from motion_engine.contacts import detect_contacts
+from motion_engine.cleanup import stand_on_floor
 from motion_engine.formats import bvh
 from motion_engine.ik import kabsch
 from motion_engine.motion import Motion
@@ -106,7 +106,7 @@ def to_smpl(clip: bvh.BvhClip, skeleton_map: SkeletonMap) -> Motion:
         raise ValueError("the legs have no length in the T-pose")
     root = quat.rotate(basis, positions[:, index["pelvis"]]) * (skeleton.LEG_LENGTH / legs)
     motion = Motion.from_rotations(skeleton.local_rotations(turned), root, clip.fps)
-    return _put_on_floor(motion).canonical()
+    return stand_on_floor(motion).canonical()
 
 
 def _joint_indices(clip: bvh.BvhClip, skeleton_map: SkeletonMap) -> dict[str, int]:
@@ -182,14 +182,3 @@ def _cube_rotations() -> Array:
 
 
 _CUBE = _cube_rotations()
-
-
-def _put_on_floor(motion: Motion) -> Motion:
-    """Shift so that standing soles touch y = 0: the lowest toes of the clip, a twentieth of it left out as noise."""
-    lowest = motion.joints[:, skeleton.FOOT_JOINTS[[1, 3]], 1].min(axis=1)
-    height = float(np.percentile(lowest, 5)) - skeleton.TOE_CLEARANCE
-    root = motion.root - np.array([0.0, height, 0.0])
-    joints = motion.joints - np.array([0.0, height, 0.0])
-    return Motion.from_rotations(
-        motion.rotations, root, motion.fps, motion.provenance, detect_contacts(joints, motion.fps, floor=0.0)
-    )

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Beam search over word pieces, for many clips at once; the network is a callable.
+
+Of each clip the ``width`` likeliest beginnings are kept. A finished sentence is scored by the mean log-probability of
+its pieces, with its length raised to ``length_power`` (Wu et al. 2016 without the constant), so that short sentences
+have no advantage. No three pieces follow one another twice in a sentence (Paulus et al. 2018), which keeps a language
+model from stuttering.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from motion_engine.captioning.words import END, PAD, START
+
+Array = NDArray[np.floating]
+Ids = NDArray[np.int64]
+
+Network = Callable[[Ids, NDArray[np.integer]], Array]
+"""From the pieces so far (A, N), ``<start>`` first, and the clip (A,) of each row to logits (A, V) of the next."""
+
+NO_REPEAT = 3
+"""So many pieces in a row come but once in a sentence."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A sentence of a clip: its word pieces without ``<start>`` and ``<end>``, and its mean log-probability."""
+
+    words: tuple[int, ...]
+    score: float
+
+
+@dataclass(frozen=True)
+class _Beam:
+    words: tuple[int, ...]
+    total: float
+
+
+def search(
+    network: Network,
+    clips: int,
+    continues: NDArray[np.bool_],
+    *,
+    width: int = 5,
+    max_words: int = 40,
+    min_words: int = 3,
+    length_power: float = 1.0,
+    on_step: Callable[[], None] | None = None,
+) -> list[list[Candidate]]:
+    """Up to ``width`` sentences of each clip, best first.
+
+    Parameters
+    ----------
+    clips : how many clips the network knows, numbered from 0.
+    continues : (V,) pieces that go on with the word before: none of them begins a sentence.
+    max_words, min_words : most and fewest pieces of a sentence.
+    on_step : called before each run of the network; may raise to stop the search.
+    """
+    beams = [[_Beam((), 0.0)] for _ in range(clips)]
+    finished: list[list[Candidate]] = [[] for _ in range(clips)]
+    for length in range(max_words):
+        rows = np.array([clip for clip in range(clips) for _ in beams[clip]], dtype=np.int64)
+        if not len(rows):
+            break
+        if on_step:
+            on_step()
+        kept = [beam.words for clip in range(clips) for beam in beams[clip]]
+        words = np.array([(START, *spoken) for spoken in kept], dtype=np.int64)
+        scores = _log_softmax(network(words, rows))
+        _forbid(scores, kept, continues, length, min_words)
+        first = 0
+        for clip in range(clips):
+            own = beams[clip]
+            if own:
+                part = scores[first : first + len(own)]
+                first += len(own)
+                beams[clip] = _advance(own, part, finished[clip], width, length, length_power)
+    for clip in range(clips):
+        # what is not at its end after the most words is taken as it is, where nothing has ended
+        if not finished[clip]:
+            finished[clip] = [Candidate(b.words, b.total / len(b.words) ** length_power) for b in beams[clip]]
+    return [sorted(found, key=lambda c: -c.score)[:width] for found in finished]
+
+
+def _advance(
+    beams: list[_Beam], scores: Array, finished: list[Candidate], width: int, length: int, power: float
+) -> list[_Beam]:
+    """The beams of one clip, one piece longer; sentences that end go to ``finished``. None are left when no beam can
+    do better than what is finished."""
+    total = scores + np.array([[beam.total] for beam in beams])
+    flat = total.ravel()
+    count = min(2 * width, len(flat))
+    best = np.argpartition(-flat, count - 1)[:count]
+    best = best[np.argsort(-flat[best], kind="stable")]
+    longer: list[_Beam] = []
+    for rank, index in enumerate(best):
+        value = float(flat[index])
+        if value == -np.inf:
+            break
+        beam, piece = divmod(int(index), scores.shape[1])
+        if piece == END:
+            # an end that a full beam would not have kept is no sentence of this clip
+            if rank < width:
+                finished.append(Candidate(beams[beam].words, value / max(length, 1) ** power))
+        elif len(longer) < width:
+            longer.append(_Beam((*beams[beam].words, piece), value))
+    if len(finished) >= width and longer:
+        worst = sorted((candidate.score for candidate in finished), reverse=True)[width - 1]
+        if longer[0].total / (length + 1) ** power <= worst:
+            return []
+    return longer
+
+
+def _forbid(
+    scores: Array, spoken: list[tuple[int, ...]], continues: NDArray[np.bool_], length: int, min_words: int
+) -> None:
+    """Take what must not come next out of the log-probabilities (A, V)."""
+    scores[:, [PAD, START]] = -np.inf
+    if length < min_words:
+        scores[:, END] = -np.inf
+    if length == 0:
+        scores[:, continues] = -np.inf
+    if length >= NO_REPEAT:
+        for row, words in enumerate(spoken):
+            last = words[-(NO_REPEAT - 1) :]
+            for at in range(length - NO_REPEAT + 1):
+                if words[at : at + NO_REPEAT - 1] == last:
+                    scores[row, words[at + NO_REPEAT - 1]] = -np.inf
+
+
+def _log_softmax(logits: Array) -> Array:
+    logits = np.asarray(logits, dtype=np.float32)
+    logits = logits - logits.max(axis=-1, keepdims=True)
+    found: Array = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+    return found

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Clips to sentences: memory, beam search, and the choice among what it finds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from motion_engine.captioning import beam_search, memory
+from motion_engine.captioning.beam_search import Candidate
+from motion_engine.captioning.canonical import Clip
+from motion_engine.captioning.joint_space import ClipProblem
+from motion_engine.captioning.parts import Part, parts_of
+from motion_engine.captioning.summary import summarise
+from motion_engine.captioning.tags import TAGS, tags
+from motion_engine.captioning.words import Vocabulary
+from motion_engine.errors import Cancelled, EngineError
+from motion_engine.kinematics import kinematics
+
+if TYPE_CHECKING:
+    from motion_engine.engine import Engine
+
+Array = NDArray[np.floating]
+
+MAX_COUNT = 5
+BEAM_WIDTH = 5
+
+PARTS_TOGETHER = 4
+"""Parts computed together where somebody waits: a step must not take long, because cancelling waits for it."""
+
+MANY_TOGETHER = 16
+"""The same for a whole library."""
+
+LOG_WEIGHT = 0.2
+"""What a unit of mean log-probability is worth beside the similarity in the joint space, from -1 to 1."""
+
+WHOLE = -1
+"""Segment number of the summary of a clip of several parts."""
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence and its score; more is better."""
+
+    text: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What is said of a clip or of a part of it.
+
+    Attributes
+    ----------
+    clip : number of the clip in the request.
+    segment : number of the part, or `WHOLE` for the summary of several.
+    start, end : seconds of the clip.
+    score : similarity of motion and sentence in the joint space plus a weighted log-probability.
+    alternatives : other sentences, best first.
+    vector : (E,) of the motion in the joint space, where the bundle has one.
+    """
+
+    clip: int
+    segment: int
+    start: float
+    end: float
+    text: str
+    score: float
+    alternatives: tuple[Sentence, ...] = ()
+    tags: tuple[str, ...] = ()
+    vector: Array | None = field(default=None, compare=False, repr=False)
+
+
+Result = Caption | ClipProblem
+
+
+class Captioner:
+    """The caption networks of an engine.
+
+    Raises
+    ------
+    EngineError
+        ``not_supported`` for a bundle without them, ``broken_bundle``.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        engine.bundle.require("motion_to_text")
+        self._engine = engine
+        self._settings: dict[str, Any] = engine.bundle.manifest["captions"]
+        self._words = Vocabulary.of(engine.bundle)
+
+    def sentences(
+        self, texts_memory: Array, mask: NDArray[np.bool_], check: Callable[[], None]
+    ) -> list[list[Sentence]]:
+        """Sentences of each memory (B, K, M), likeliest first; ``score`` is the mean log-probability."""
+        decoder = self._engine.network("text_decoder")
+
+        def network(words: NDArray[np.int64], rows: NDArray[np.integer]) -> Array:
+            given = {"memory": texts_memory[rows], "memory_mask": mask[rows], "words": words}
+            return np.asarray(decoder(given)[0], dtype=np.float32)
+
+        found = beam_search.search(
+            network, len(texts_memory), self._words.continues, width=BEAM_WIDTH,
+            max_words=int(self._settings["max_words"]), on_step=check,
+        )  # fmt: skip
+        return [self._distinct(candidates) for candidates in found]
+
+    def caption(
+        self,
+        clips: Sequence[Clip],
+        count: int = 1,
+        together: int = PARTS_TOGETHER,
+        on_result: Callable[[Result], None] | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+        is_cancelled: Callable[[], bool] | None = None,
+    ) -> list[Result]:
+        """Captions of the clips, or why there is none; see `Engine.caption`."""
+        if not 1 <= count <= MAX_COUNT:
+            raise EngineError(
+                "bad_count", f"{count} sentences cannot be made of a clip.", f"Choose 1 to {MAX_COUNT}."
+            )
+
+        def check() -> None:
+            if is_cancelled and is_cancelled():
+                raise Cancelled
+
+        results: list[Result] = []
+        waiting: list[tuple[int, list[Part]]] = []
+
+        def finish() -> None:
+            spoken = self._describe([part for _, parts in waiting for part in parts], together, check)
+            for clip, parts in waiting:
+                found = self._captions(clip, parts, [next(spoken) for _ in parts], count)
+                for result in found:
+                    tell(result)
+            waiting.clear()
+
+        def tell(result: Result) -> None:
+            results.append(result)
+            if on_result:
+                on_result(result)
+
+        for index, clip in enumerate(clips):
+            check()
+            try:
+                waiting.append((index, parts_of(clip, self._engine.bundle, self._engine.network("encoder"))))
+            except EngineError as error:
+                tell(ClipProblem.of(index, error))
+            if sum(len(parts) for _, parts in waiting) >= together or index == len(clips) - 1:
+                finish()
+                if on_progress:
+                    on_progress(index + 1, len(clips))
+        return results
+
+    def _describe(self, parts: Sequence[Part], together: int, check: Callable[[], None]) -> Any:
+        """For each part its sentences, best first, and its vector; as an iterator."""
+        for first in range(0, len(parts), together):
+            group = [part.latents for part in parts[first : first + together]]
+            check()
+            if self._settings["captioner"] == "mote":
+                read = memory.through_mote(
+                    self._engine,
+                    group,
+                    int(self._settings["steps"]),
+                    float(self._settings["guidance"]),
+                    check,
+                )
+            else:
+                read = memory.direct(self._engine, group)
+            spoken = self.sentences(*read, check)
+            if "embed" not in self._engine.bundle.tasks:
+                yield from ((sentences, None) for sentences in spoken)
+                continue
+            check()
+            vectors = self._engine.joint_space.motions(group)
+            self._engine.joint_space.texts([s.text for sentences in spoken for s in sentences], check)
+            for sentences, vector in zip(spoken, vectors, strict=True):
+                yield self._ranked(sentences, vector), vector
+
+    def _ranked(self, sentences: list[Sentence], vector: Array) -> list[Sentence]:
+        fit = self._engine.joint_space.texts([s.text for s in sentences]) @ vector
+        weight = float(self._settings.get("log_weight", LOG_WEIGHT))
+        scored = [Sentence(s.text, float(f) + weight * s.score) for s, f in zip(sentences, fit, strict=True)]
+        return sorted(scored, key=lambda s: -s.score)
+
+    def _distinct(self, candidates: list[Candidate]) -> list[Sentence]:
+        """Candidates as sentences, each text once."""
+        found: dict[str, float] = {}
+        for candidate in candidates:
+            text = self._words.sentence(candidate.words)
+            found.setdefault(text, max(candidate.score, -1e3))
+        return [Sentence(text, score) for text, score in found.items()]
+
+    def _captions(
+        self, clip: int, parts: list[Part], spoken: list[tuple[list[Sentence], Array | None]], count: int
+    ) -> list[Caption]:
+        found = []
+        for segment, (part, (sentences, vector)) in enumerate(zip(parts, spoken, strict=True)):
+            best = sentences[0]
+            found.append(
+                Caption(
+                    clip, segment, part.start, part.end, best.text, best.score, tuple(sentences[1:count]),
+                    tuple(tags(best.text, kinematics(part.motion))), vector,
+                )
+            )  # fmt: skip
+        if len(found) == 1:
+            return found
+        every = {tag for caption in found for tag in caption.tags}
+        summary = Caption(
+            clip, WHOLE, 0.0, parts[-1].end, summarise([caption.text for caption in found]),
+            math.fsum(caption.score for caption in found) / len(found),
+            tags=tuple(tag.name for tag in TAGS if tag.name in every),
+        )  # fmt: skip
+        return [*found, summary]

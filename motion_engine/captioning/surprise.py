@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A motion and its sentence, made together: MoTe samples both from noise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from motion_engine.bundle import Bundle
+from motion_engine.captioning import memory
+from motion_engine.errors import Cancelled, EngineError
+from motion_engine.motion import Motion
+from motion_engine.request import MAX_GUIDANCE, GenerateRequest, Plan, make_plan
+from motion_engine.samplers import mote
+from motion_engine.samplers.schedule import N_TRAIN
+
+if TYPE_CHECKING:
+    from motion_engine.engine import Engine
+
+Array = NDArray[np.floating]
+
+STEPS = 20
+"""Steps where the bundle's ``joint_steps`` says nothing."""
+
+
+def check_surprise(bundle: Bundle, request: GenerateRequest) -> None:
+    """Refuse what cannot be made; needs no networks.
+
+    Raises
+    ------
+    EngineError
+        ``not_supported``, ``bad_request``, ``bad_steps``, ``bad_guidance`` or what `make_plan` refuses.
+    """
+    _plan(bundle, request)
+
+
+def surprise(
+    engine: Engine,
+    request: GenerateRequest,
+    on_progress: Callable[[int, int], None] | None = None,
+    is_cancelled: Callable[[], bool] | None = None,
+) -> list[Motion]:
+    """``request.count`` motions with their sentences as ``provenance["prompt"]``; see `Engine.generate`."""
+    plan = _plan(engine.bundle, request)
+    steps = len(plan.times)
+    groups = engine.seed_groups(plan)
+    length = math.ceil(plan.frames / engine.bundle.manifest["downsampling"])
+    motion_shape, text_shape = memory.motion_shape(engine, length), memory.text_shape(engine)
+
+    def check() -> None:
+        if is_cancelled and is_cancelled():
+            raise Cancelled
+
+    network = memory.network(engine, check)
+    motions = []
+    for done, seeds in enumerate(groups):
+
+        def progress(step: int, of: int, before: int = done * steps) -> None:
+            if on_progress:
+                on_progress(before + step, len(groups) * steps)
+
+        streams = [np.random.default_rng(seed) for seed in seeds]
+        motion, text, no_motion, no_text = (
+            np.stack([stream.standard_normal(shape, dtype=np.float32) for stream in streams])
+            for shape in (motion_shape, text_shape, motion_shape, text_shape)
+        )
+        tokens, spoken = mote.sample(
+            network,
+            mote.Side(motion, is_sampled=True, scale=plan.guidance, open=no_motion),
+            mote.Side(text, is_sampled=True, scale=plan.guidance, open=no_text),
+            steps,
+            progress,
+        )
+        mask = np.ones((len(seeds), length), dtype=bool)
+        latents = engine.network("motion_decoder")({"tokens": tokens, "mask": mask})[0]
+        check()
+        sentences = engine.captioner.sentences(spoken, np.ones(spoken.shape[:2], dtype=bool), check)
+        for made, said in zip(engine.finish(latents, plan, seeds), sentences, strict=True):
+            made.provenance |= {"prompt": said[0].text, "surprise": True}
+            motions.append(made)
+    return motions
+
+
+def _plan(bundle: Bundle, request: GenerateRequest) -> Plan:
+    bundle.require("joint")
+    if request.prompt.strip() or request.prompts is not None or request.variation or request.controls:
+        raise EngineError(
+            "bad_request",
+            "A surprise brings its own sentence: it cannot be combined with a prompt, a variation or controls.",
+            "Leave them out.",
+        )
+    if request.sampler is not None:
+        raise EngineError(
+            "unknown_sampler", "A surprise is made by MoTe, not by another sampler.", "Leave the sampler out."
+        )
+    captions = bundle.manifest["captions"]
+    steps = captions.get("joint_steps", STEPS) if request.steps is None else request.steps
+    guidance = captions["guidance"] if request.guidance is None else request.guidance
+    if not 1.0 <= guidance <= MAX_GUIDANCE:
+        raise EngineError(
+            "bad_guidance", f"A guidance of {guidance:g} cannot be used.", f"Choose 1 to {MAX_GUIDANCE:g}."
+        )
+    if not 1 <= steps <= N_TRAIN:
+        raise EngineError("bad_steps", f"MoTe takes 1 to {N_TRAIN} steps, not {steps}.", f"{STEPS} is usual.")
+    plain = replace(request, prompt="a motion", surprise=False, steps=None, guidance=None)
+    plan = make_plan(bundle, plain)
+    return replace(plan, sampler="mote", times=tuple(mote.time_steps(steps)), guidance=float(guidance))
