@@ -235,7 +235,8 @@ class Session:
         """Write what has arrived; on failure the motions are kept for another place."""
         item = task.items[task.at]
         try:
-            result = apply.write(task.place, task.motions, item.name, is_first=not task.made)
+            name = item.name or str(task.motions[0].provenance["prompt"])  # a surprise names itself
+            result = apply.write(task.place, task.motions, name, is_first=not task.made)
         except UserError as error:
             fixes = (*error.fixes, _PLACE_AGAIN) if _PLACE_AGAIN not in error.fixes else error.fixes
             problem = Status("ERROR", error.text, fixes)

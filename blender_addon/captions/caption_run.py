@@ -48,7 +48,11 @@ class CaptionRun(ClipRun):
     """
 
     def __init__(
-        self, sources: Sequence[Source], preferred: Sequence[rig.Handle], options: describe.Options, count: int
+        self,
+        sources: Sequence[Source],
+        preferred: Sequence[rig.Handle],
+        options: describe.Options,
+        count: int,
     ) -> None:
         super().__init__(sources, preferred)
         self.found: list[tuple[Source, Caption]] = []

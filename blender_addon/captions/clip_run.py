@@ -29,8 +29,8 @@ GROUP_CLIPS = 8
 GROUP_FRAMES = 12_000
 """Largest group that is sent: about 10 MB."""
 
-_LOST = {"engine_died", "engine_start", "client", "bad_reply"}
-"""Codes after which the engine answers nothing more."""
+_LOST = {"engine_died", "engine_start", "client", "bad_reply", "not_supported", "unknown_bundle", "no_bundle"}
+"""Codes after which the engine has no answer to the other groups either."""
 
 
 @dataclass

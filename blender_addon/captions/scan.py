@@ -9,12 +9,11 @@ import time
 import bpy
 import numpy as np
 
+from motion_engine.captioning.canonical import MAX_SECONDS
+
 from .. import compat
 from ..status import UserError
 from .sources import Source
-
-MAX_SECONDS = 600.0
-"""Longest clip that is read; a longer one would not fit into one request either."""
 
 LEAST_RATE = 20.0
 """Frames a second below which nothing is left out."""
@@ -84,11 +83,15 @@ class Scan:
         self._hash.update(repr((first, last, rate)).encode())
         title = self._source.title
         if last - first < 1:
-            raise UserError(f"'{title}' has one frame: a pose, not a motion. Give it keys at other frames too.")
-        if (last - first) / rate > MAX_SECONDS:
             raise UserError(
-                f"'{title}' is {(last - first) / rate / 60:.0f} minutes long; at most {MAX_SECONDS / 60:.0f} can be "
-                "read. Set a Manual Frame Range for it in the Action Editor's sidebar, or split it."
+                f"'{title}' has one frame: a pose, not a motion. Give it keys at other frames too."
+            )
+        seconds = (last - first) / rate
+        if seconds > MAX_SECONDS:
+            length = f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.0f} minutes"
+            raise UserError(
+                f"'{title}' is {length} long; at most {MAX_SECONDS:.0f} seconds can be read. Set a Manual Frame Range "
+                "for it in the Action Editor's sidebar, or split it."
             )
 
 

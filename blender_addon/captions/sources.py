@@ -147,7 +147,11 @@ def of_strips(targets: Iterable[bpy.types.Object], selected_only: bool) -> list[
         data = target.animation_data
         for track in data.nla_tracks if data is not None else ():
             for strip in track.strips:
-                if strip.action is None or (selected_only and not strip.select) or (track.mute and not selected_only):
+                if (
+                    strip.action is None
+                    or (selected_only and not strip.select)
+                    or (track.mute and not selected_only)
+                ):
                     continue
                 handle = ActionHandle.of(strip.action)
                 found.append(Source(handle, rig.Handle.of(target), track.name, strip.name))
@@ -183,5 +187,7 @@ def selected_armatures(context: bpy.types.Context) -> list[bpy.types.Object]:
     """All selected armatures, the one that the user means first; also those of selected meshes."""
     found = [rig.selected_armature(context)]
     for thing in context.view_layer.objects.selected:
-        found.append(thing if thing.type == "ARMATURE" else thing.find_armature() if thing.type == "MESH" else None)
+        found.append(
+            thing if thing.type == "ARMATURE" else thing.find_armature() if thing.type == "MESH" else None
+        )
     return list(dict.fromkeys(target for target in found if target is not None))
