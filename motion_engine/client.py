@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -57,7 +57,11 @@ class EngineProcess:
             connection.close()
 
     def generate(self, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """The events of ``POST /v1/generate``. Closing the iterator cancels the job.
+        """The events of ``POST /v1/generate``; see `stream`."""
+        return self.stream("/v1/generate", body)
+
+    def stream(self, path: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """The events of a call. Closing the iterator cancels the job.
 
         Raises
         ------
@@ -66,7 +70,7 @@ class EngineProcess:
         """
         connection = self.connect()
         try:
-            response = self.request(connection, "POST", "/v1/generate", body)
+            response = self.request(connection, "POST", path, body)
             if response.status != 200:
                 _checked(response.status, json.loads(response.read()))
             last = None
@@ -80,6 +84,50 @@ class EngineProcess:
             raise _died() from None
         finally:
             connection.close()
+
+    def caption(
+        self,
+        clips: Sequence[dict[str, Any]],
+        count: int = 1,
+        on_event: Callable[[dict[str, Any]], None] | None = None,
+        bundle: str | None = None,
+    ) -> list[dict[str, Any]]:
+        """Describe clips, each as `motion_engine.wire.encode_clip` makes them.
+
+        Parameters
+        ----------
+        count : sentences of each clip.
+        on_event : called with each event as it comes; what it raises cancels the job.
+
+        Returns
+        -------
+        The ``caption`` and ``clip_error`` events.
+
+        Raises
+        ------
+        EngineError
+            The engine refuses, or the job fails or is cancelled.
+        """
+        found = []
+        for event in self.stream("/v1/caption", {"clips": list(clips), "count": count, "bundle": bundle}):
+            if on_event is not None:
+                on_event(event)
+            if event["event"] == "error":
+                raise EngineError(event["code"], event["message"], event["fix"])
+            if event["event"] == "cancelled":
+                raise EngineError("cancelled", "The request was cancelled.", "Send it again.")
+            if event["event"] in ("caption", "clip_error"):
+                found.append(event)
+        return found
+
+    def embed(
+        self,
+        texts: Sequence[str] = (),
+        clips: Sequence[dict[str, Any]] = (),
+        bundle: str | None = None,
+    ) -> dict[str, Any]:
+        """The reply of ``POST /v1/embed``; its arrays are read by `motion_engine.wire.decode_array`."""
+        return self.call("POST", "/v1/embed", {"texts": list(texts), "clips": list(clips), "bundle": bundle})
 
     def wait_until_ready(self, timeout: float = START_TIMEOUT) -> dict[str, Any]:
         """Ask for the health until the model is loaded; EngineError when that fails."""

@@ -23,6 +23,7 @@ STATUS = {
     "not_supported": 501,
     "queue_full": 503,
     "shutting_down": 503,
+    "cancelled": 503,
 }
 """HTTP status of an error code; every other code is 422, a request that the engine understood and refused."""
 

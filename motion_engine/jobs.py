@@ -7,16 +7,19 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from motion_engine import protocol
+from motion_engine.captioning import requests
+from motion_engine.captioning.requests import CaptionRequest, EmbedRequest, event
 from motion_engine.errors import Cancelled, EngineError
 from motion_engine.wire import encode_motion
 
 if TYPE_CHECKING:
     from motion_engine.engine import Engine, GenerateRequest
+    from motion_engine.motion import Motion
 
 log = logging.getLogger(__name__)
 
@@ -26,17 +29,18 @@ MAX_WAITING = 64
 
 @dataclass
 class Job:
-    """One generate request on its way through the queue.
+    """One request on its way through the queue.
 
     ``emit`` is called from the worker thread (and once from the submitting thread) with each event; the last
-    one is a done, error or cancelled event.
+    one is a done, error or cancelled event. Before a done event, ``reply`` holds what a call with one reply answers.
     """
 
-    request: GenerateRequest
+    request: GenerateRequest | CaptionRequest | EmbedRequest
     bundle: str | None
     emit: Callable[[protocol.Event], None]
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     cancel: threading.Event = field(default_factory=threading.Event)
+    reply: protocol.EmbedReply | None = None
 
 
 class JobQueue:
@@ -193,7 +197,7 @@ class JobQueue:
         return engine
 
     def _compute(self, job: Job) -> protocol.Event:
-        """Run one job, emitting progress and motions; returns its last event."""
+        """Run one job, emitting progress and what it makes; returns its last event."""
         start = time.perf_counter()
 
         def on_progress(step: int, steps: int) -> None:
@@ -202,12 +206,16 @@ class JobQueue:
 
         try:
             engine = self._engine_for(job.bundle)
-            motions = engine.generate(job.request, on_progress=on_progress, is_cancelled=job.cancel.is_set)
-            for index, motion in enumerate(motions):
-                if job.cancel.is_set():
-                    raise Cancelled
-                value = protocol.MotionValue.model_validate(encode_motion(motion))
-                job.emit(protocol.MotionEvent(job=job.id, index=index, count=len(motions), motion=value))
+            stopped = job.cancel.is_set
+            if isinstance(job.request, CaptionRequest):
+                requests.caption(
+                    engine, job.request, lambda r: job.emit(event(job.id, r)), on_progress, stopped
+                )
+            elif isinstance(job.request, EmbedRequest):
+                job.reply = requests.embed(engine, job.request, stopped)
+            else:
+                motions = engine.generate(job.request, on_progress=on_progress, is_cancelled=stopped)
+                _emit_motions(job, motions)
         except Cancelled:
             return protocol.CancelledEvent(job=job.id)
         except EngineError as error:
@@ -224,6 +232,14 @@ class JobQueue:
                 "Try another prompt or seed; if it happens again, report it with this sentence.",
             ))  # fmt: skip
         return protocol.DoneEvent(job=job.id, elapsed_ms=round((time.perf_counter() - start) * 1e3, 3))
+
+
+def _emit_motions(job: Job, motions: Sequence[Motion]) -> None:
+    for index, motion in enumerate(motions):
+        if job.cancel.is_set():
+            raise Cancelled
+        value = protocol.MotionValue.model_validate(encode_motion(motion))
+        job.emit(protocol.MotionEvent(job=job.id, index=index, count=len(motions), motion=value))
 
 
 def _error_event(job: Job, error: EngineError) -> protocol.ErrorEvent:

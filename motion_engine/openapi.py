@@ -16,7 +16,12 @@ from motion_engine.protocol import (
     BundleRemoved,
     Cancellation,
     CancelledEvent,
+    CaptionBody,
+    CaptionEvent,
+    ClipErrorEvent,
     DoneEvent,
+    EmbedBody,
+    EmbedReply,
     ErrorEvent,
     ErrorReply,
     Farewell,
@@ -32,8 +37,9 @@ def openapi() -> dict[str, Any]:
     """The OpenAPI 3.1 document of the protocol. Made from the models above, not from the web framework,
     so that it stays the same whatever version of the framework is installed."""
     models: list[type[BaseModel]] = [
-        ErrorReply, GenerateBody, AddBundleBody, Health, Cancellation, BundleAdded, BundleRemoved, Farewell,
-        QueuedEvent, ProgressEvent, MotionEvent, DoneEvent, ErrorEvent, CancelledEvent,
+        ErrorReply, GenerateBody, CaptionBody, EmbedBody, AddBundleBody, Health, Cancellation, BundleAdded,
+        BundleRemoved, EmbedReply, Farewell,
+        QueuedEvent, ProgressEvent, MotionEvent, CaptionEvent, ClipErrorEvent, DoneEvent, ErrorEvent, CancelledEvent,
     ]  # fmt: skip
     _, definitions = models_json_schema(
         [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"
@@ -48,7 +54,13 @@ def openapi() -> dict[str, Any]:
         "401": _reply("The token is missing or wrong.", "ErrorReply"),
         "403": _reply("The Host header is not this server's, or an Origin header is present.", "ErrorReply"),
     }
-    not_offered = refusals | {"501": _reply("No bundle offers this task.", "ErrorReply")}
+    of_clips = refusals | {
+        "400": _reply("The body is not JSON.", "ErrorReply"),
+        "413": _reply("The body is larger than 32 MiB.", "ErrorReply"),
+        "422": _reply("A field is wrong; the sentence says which and why.", "ErrorReply"),
+        "501": _reply("The bundle does not offer this task.", "ErrorReply"),
+        "503": _reply("The model could not be loaded, or too many jobs wait.", "ErrorReply"),
+    }
     return {
         "openapi": "3.1.0",
         "info": {
@@ -68,7 +80,7 @@ def openapi() -> dict[str, Any]:
                 "post": _operation("generate", "Make motions; the reply is a stream of events.", {
                     "200": _reply("One event a line.", "Event", "application/x-ndjson"),
                     "400": _reply("The body is not JSON.", "ErrorReply"),
-                    "413": _reply("The body is larger than 1 MiB.", "ErrorReply"),
+                    "413": _reply("The body is larger than 1 MiB (with a variation: 32 MiB).", "ErrorReply"),
                     "422": _reply("A field is wrong; the sentence says which and why.", "ErrorReply"),
                     "501": _reply("No bundle offers what was asked for.", "ErrorReply"),
                     "503": _reply("The model could not be loaded, or too many jobs wait.", "ErrorReply"),
@@ -102,8 +114,16 @@ def openapi() -> dict[str, Any]:
                     "200": _reply("The server is stopping.", "Farewell"), **refusals,
                 }),
             },
-            "/v1/caption": {"post": _operation("caption", "Describe a motion in words.", not_offered)},
-            "/v1/embed": {"post": _operation("embed", "Text or motion to the joint space.", not_offered)},
+            "/v1/caption": {
+                "post": _operation("caption", "Describe clips in words; the reply is a stream of events.", {
+                    "200": _reply("One event a line.", "Event", "application/x-ndjson"), **of_clips,
+                }, body="CaptionBody"),
+            },
+            "/v1/embed": {
+                "post": _operation("embed", "Texts and clips to the joint space, for search by words.", {
+                    "200": _reply("A unit vector for each.", "EmbedReply"), **of_clips,
+                }, body="EmbedBody"),
+            },
         },
         "components": {
             "schemas": dict(sorted(schemas.items())),

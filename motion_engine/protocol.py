@@ -10,7 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from motion_engine.errors import EngineError
 
 GENERATE_BODY_LIMIT = 1 << 20
-"""Largest body of ``POST /v1/generate`` in bytes."""
+"""Largest body of ``POST /v1/generate`` in bytes, where it brings no clip."""
+
+CLIPS_BODY_LIMIT = 32 << 20
+"""Largest body of a call that brings clips: to caption, to embed, and to generate variations of."""
 
 MAX_SEED = 2**32 - 1
 
@@ -38,6 +41,14 @@ class ErrorReply(Message):
 
 
 Body = TypeVar("Body", bound=Message)
+
+
+class ArrayValue(Message):
+    """An array: base64 of little-endian values in C order; ``bool`` as bytes 0 and 1."""
+
+    shape: list[int]
+    dtype: Literal["float32", "bool"]
+    data: str
 
 
 # --- requests -------------------------------------------------------------------------------------------
@@ -82,6 +93,24 @@ class PostProcessing(Message):
     refine: bool = True
 
 
+class ClipBody(Message):
+    """A clip on the 22 joints of SMPL, in any place, facing and proportions."""
+
+    joints: ArrayValue = Field(description="(frames, 22, 3) metres, +Y up.")
+    rotations: ArrayValue | None = Field(
+        None, description="(frames, 22, 4) local quaternions (w, x, y, z), where the twist of bones is known."
+    )
+    fps: Number
+
+
+class VariationBody(Message):
+    """A motion to make similar ones of."""
+
+    clip: ClipBody
+    strength: Number = Field(0.4, description="0 gives the motion back, 1 leaves nothing of it.")
+    prompt: str | None = Field(None, description="What the motion is; null lets the engine describe it.")
+
+
 class GenerateBody(Message):
     """Body of ``POST /v1/generate``. ``null`` leaves a setting to the bundle."""
 
@@ -100,7 +129,30 @@ class GenerateBody(Message):
         None, description="Needs a bundle with the task control."
     )
     start: ControlStart | None = None
+    variation: VariationBody | None = Field(
+        None, description="In place of prompt and duration; needs a bundle with the task variation."
+    )
+    surprise: bool = Field(
+        False,
+        description="A motion with its sentence (provenance.prompt), in place of a prompt; needs the task joint.",
+    )
     post: PostProcessing = PostProcessing()
+
+
+class CaptionBody(Message):
+    """Body of ``POST /v1/caption``."""
+
+    clips: list[ClipBody] = Field(min_length=1)
+    count: int = Field(1, description="Sentences of each clip, 1 to 5.")
+    bundle: str | None = None
+
+
+class EmbedBody(Message):
+    """Body of ``POST /v1/embed``."""
+
+    texts: list[str] = []
+    clips: list[ClipBody] = []
+    bundle: str | None = None
 
 
 class AddBundleBody(Message):
@@ -157,6 +209,22 @@ class BundleRemoved(Message):
     removed: str
 
 
+class ClipProblem(ErrorDetail):
+    """Why nothing could be made of clip number ``clip`` of a request."""
+
+    clip: int
+
+
+class EmbedReply(Message):
+    """Body of the reply to ``POST /v1/embed``: unit vectors, whose dot product says how well two fit."""
+
+    texts: ArrayValue = Field(description="(texts, E)")
+    clips: ArrayValue = Field(description="(clips, E); a row of zeros where there is a problem.")
+    bundle: str = Field(description="Whose space it is; vectors of different bundles cannot be compared.")
+    bundle_sha256: str
+    problems: list[ClipProblem]
+
+
 class Farewell(Message):
     """Body of the reply to ``POST /v1/shutdown``."""
 
@@ -164,14 +232,6 @@ class Farewell(Message):
 
 
 # --- events of the stream -------------------------------------------------------------------------------
-
-
-class ArrayValue(Message):
-    """An array: base64 of little-endian values in C order; ``bool`` as bytes 0 and 1."""
-
-    shape: list[int]
-    dtype: Literal["float32", "bool"]
-    data: str
 
 
 class MotionValue(Message):
@@ -214,6 +274,33 @@ class MotionEvent(Message):
     motion: MotionValue
 
 
+class SentenceValue(Message):
+    """A sentence; the larger its score, the better it fits."""
+
+    text: str
+    score: Number
+
+
+class CaptionEvent(SentenceValue):
+    """What is said of a clip, or of part ``segment`` of a long one; its summary comes last, with segment -1."""
+
+    event: Literal["caption"] = "caption"
+    job: str
+    clip: int
+    segment: int
+    start: Number = Field(description="Seconds of the clip.")
+    end: Number
+    alternatives: list[SentenceValue]
+    tags: list[str]
+
+
+class ClipErrorEvent(ClipProblem):
+    """Nothing could be made of one clip; the others go on."""
+
+    event: Literal["clip_error"] = "clip_error"
+    job: str
+
+
 class DoneEvent(Message):
     """The job is complete; last line of its stream."""
 
@@ -236,7 +323,10 @@ class CancelledEvent(Message):
     job: str
 
 
-Event = QueuedEvent | ProgressEvent | MotionEvent | DoneEvent | ErrorEvent | CancelledEvent
+Event = (
+    QueuedEvent | ProgressEvent | MotionEvent | CaptionEvent | ClipErrorEvent
+    | DoneEvent | ErrorEvent | CancelledEvent
+)  # fmt: skip
 LAST_EVENTS = (DoneEvent, ErrorEvent, CancelledEvent)
 
 _EVENT = TypeAdapter[Event](Annotated[Event, Field(discriminator="event")])
@@ -261,6 +351,16 @@ def parse_generate(body: bytes) -> GenerateBody:
         ``malformed_json``, or ``bad_request`` naming the first wrong field.
     """
     return _parse(GenerateBody, body, "POST /v1/generate")
+
+
+def parse_caption(body: bytes) -> CaptionBody:
+    """Read the body of ``POST /v1/caption``; EngineError as for `parse_generate`."""
+    return _parse(CaptionBody, body, "POST /v1/caption")
+
+
+def parse_embed(body: bytes) -> EmbedBody:
+    """Read the body of ``POST /v1/embed``; EngineError as for `parse_generate`."""
+    return _parse(EmbedBody, body, "POST /v1/embed")
 
 
 def parse_add_bundle(body: bytes) -> AddBundleBody:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DRAIN_LIMIT = 16 << 20
-"""Bytes of an oversized body that are read and thrown away, so that the client gets to see the reply."""
+"""Bytes over the limit that are read and thrown away, so that the client gets to see the reply."""
 
 
 class EventStream(Response):
@@ -58,6 +58,52 @@ class EventStream(Response):
             self._jobs.cancel(self._job.id)
 
 
+class OneReply:
+    """The one reply of a job without a stream; a client that goes away cancels the job."""
+
+    def __init__(self, jobs: JobQueue, job: Job, events: asyncio.Queue[protocol.Event]) -> None:
+        self._jobs, self._job, self._events = jobs, job, events
+
+    async def wait(self, request: Request) -> Response:
+        """The reply, when the job has ended.
+
+        Raises
+        ------
+        EngineError
+            The job failed or was cancelled.
+        """
+        gone = asyncio.ensure_future(_disconnected(request.receive))
+        try:
+            while True:
+                coming = asyncio.ensure_future(self._events.get())
+                await asyncio.wait({gone, coming}, return_when=asyncio.FIRST_COMPLETED)
+                if not coming.done():
+                    coming.cancel()
+                    raise _cancelled()
+                event = coming.result()
+                if isinstance(event, protocol.ErrorEvent):
+                    raise EngineError(event.code, event.message, event.fix)
+                if isinstance(event, protocol.CancelledEvent):
+                    raise _cancelled()
+                if isinstance(event, protocol.DoneEvent) and self._job.reply is not None:
+                    return _json(self._job.reply)
+        finally:
+            gone.cancel()
+            self._jobs.cancel(self._job.id)
+
+
+def _cancelled() -> EngineError:
+    return EngineError("cancelled", "The request was cancelled.", "Send it again.")
+
+
+class NotLoaded(Exception):
+    """No model could be loaded, for the reason given: every job is refused."""
+
+    def __init__(self, reason: EngineError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
 async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
@@ -68,13 +114,13 @@ async def read_body(request: Request, limit: int) -> bytes:
     body = bytearray()
     received = 0
     declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > DRAIN_LIMIT:
+    if declared.isdecimal() and int(declared) > limit + DRAIN_LIMIT:
         raise _too_large(limit)
     async for piece in request.stream():
         received += len(piece)
         if received <= limit:
             body += piece
-        elif received > DRAIN_LIMIT:
+        elif received > limit + DRAIN_LIMIT:
             break
     if received > limit:
         raise _too_large(limit)
@@ -110,6 +156,10 @@ def create_app(service: Service, stop: Callable[[str], None]) -> FastAPI:
     async def refuse(request: Request, error: EngineError) -> Response:
         return error_response(error)
 
+    @app.exception_handler(NotLoaded)
+    async def refuse_all(request: Request, error: NotLoaded) -> Response:
+        return error_response(error.reason, 503)
+
     @app.exception_handler(HTTPException)
     async def no_such_call(request: Request, error: HTTPException) -> Response:
         code = "method_not_allowed" if error.status_code == 405 else "not_found"
@@ -125,11 +175,12 @@ def create_app(service: Service, stop: Callable[[str], None]) -> FastAPI:
     async def get_health() -> Response:
         return _json(await asyncio.to_thread(service.health))
 
-    @app.post("/v1/generate")
-    async def generate(request: Request) -> Response:
+    async def submitted(
+        make: Callable[[Callable[[protocol.Event], None]], Job],
+    ) -> tuple[Job, asyncio.Queue[protocol.Event]]:
+        """A job in the queue, and its events as they come; ``make`` runs beside the loop."""
         if jobs.load_error is not None:
-            return error_response(jobs.load_error, 503)
-        body = protocol.parse_generate(await read_body(request, protocol.GENERATE_BODY_LIMIT))
+            raise NotLoaded(jobs.load_error)
         loop = asyncio.get_running_loop()
         events: asyncio.Queue[protocol.Event] = asyncio.Queue()
 
@@ -139,9 +190,31 @@ def create_app(service: Service, stop: Callable[[str], None]) -> FastAPI:
             except RuntimeError:  # the loop has ended; so has every listener
                 log.debug("event after the end: %s", event.event)
 
-        job = Job(await asyncio.to_thread(service.read_request, body), body.bundle, emit)
+        job = await asyncio.to_thread(make, emit)
         jobs.submit(job)
-        return EventStream(jobs, job, events)
+        return job, events
+
+    @app.post("/v1/generate")
+    async def generate(request: Request) -> Response:
+        body = await read_body(request, protocol.CLIPS_BODY_LIMIT)
+        if len(body) > protocol.GENERATE_BODY_LIMIT and b'"variation"' not in body:
+            raise _too_large(protocol.GENERATE_BODY_LIMIT)
+        return EventStream(jobs, *await submitted(
+            lambda emit: service.generate_job(protocol.parse_generate(body), emit)
+        ))  # fmt: skip
+
+    @app.post("/v1/caption")
+    async def caption(request: Request) -> Response:
+        body = await read_body(request, protocol.CLIPS_BODY_LIMIT)
+        return EventStream(jobs, *await submitted(
+            lambda emit: service.caption_job(protocol.parse_caption(body), emit)
+        ))  # fmt: skip
+
+    @app.post("/v1/embed")
+    async def embed(request: Request) -> Response:
+        body = await read_body(request, protocol.CLIPS_BODY_LIMIT)
+        job, events = await submitted(lambda emit: service.embed_job(protocol.parse_embed(body), emit))
+        return await OneReply(jobs, job, events).wait(request)
 
     @app.delete("/v1/jobs/{job_id}")
     async def cancel(request: Request) -> Response:
@@ -161,13 +234,4 @@ def create_app(service: Service, stop: Callable[[str], None]) -> FastAPI:
         stop("asked to")
         return _json(protocol.Farewell(stopping=True))
 
-    def not_offered(call: str, task: str) -> None:
-        @app.post(call)
-        async def refuse_task() -> Response:
-            raise EngineError(
-                "not_supported", f"No installed model bundle can {task}.", "Install a bundle that offers it."
-            )
-
-    not_offered("/v1/caption", "describe a motion in words")
-    not_offered("/v1/embed", "compare text and motion")
     return app

@@ -12,6 +12,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,15 +21,17 @@ import uvicorn
 from motion_engine import __version__, packs, protocol
 from motion_engine import bundle as bundle_files
 from motion_engine.bundle import Bundle
+from motion_engine.captioning.requests import read_caption, read_clip, read_embed
 from motion_engine.errors import EngineError
 from motion_engine.guard import Guard
-from motion_engine.jobs import JobQueue
+from motion_engine.jobs import Job, JobQueue
 from motion_engine.lifetime import Lifetime
 from motion_engine.server import create_app
 
 if TYPE_CHECKING:
     from motion_engine.control import Controls
     from motion_engine.engine import Engine, GenerateRequest
+    from motion_engine.request import Variation
 
 log = logging.getLogger(__name__)
 
@@ -105,13 +108,50 @@ class Service:
         engine.warm_up()
         return engine
 
-    def read_request(self, body: protocol.GenerateBody) -> GenerateRequest:
+    def _bundle_for(self, name: str | None, task: str | None = None) -> Bundle:
+        """The bundle of that name; for None the default one, or the first that offers the task.
+
+        Raises
+        ------
+        EngineError
+            ``unknown_bundle``, or ``not_supported`` when it does not offer the task.
+        """
+        bundles = self.bundles()
+        if name is not None and name not in bundles:
+            raise EngineError(
+                "unknown_bundle",
+                f"There is no model bundle {name!r}.",
+                f"Choose one of {', '.join(bundles)}.",
+            )
+        default = next(iter(bundles.values()))
+        if name is not None:
+            chosen = bundles[name]
+        else:
+            chosen = next((b for b in bundles.values() if task is None or task in b.tasks), default)
+        if task is not None:
+            chosen.require(task)
+        return chosen
+
+    def caption_job(self, body: protocol.CaptionBody, emit: Callable[[protocol.Event], None]) -> Job:
+        """The job of a caption call; EngineError for what no bundle can do, or a wrong value."""
+        return Job(read_caption(body), self._bundle_for(body.bundle, "motion_to_text").name, emit)
+
+    def embed_job(self, body: protocol.EmbedBody, emit: Callable[[protocol.Event], None]) -> Job:
+        """The job of an embed call; EngineError as for `caption_job`."""
+        return Job(read_embed(body), self._bundle_for(body.bundle, "embed").name, emit)
+
+    def generate_job(self, body: protocol.GenerateBody, emit: Callable[[protocol.Event], None]) -> Job:
+        """The job of a generate call; EngineError as for `caption_job`."""
+        bundle = self._bundle_for(body.bundle, _task(body))
+        return Job(self.read_request(body, bundle), bundle.name, emit)
+
+    def read_request(self, body: protocol.GenerateBody, bundle: Bundle) -> GenerateRequest:
         """The request of a body, checked against the limits of its bundle.
 
         Raises
         ------
         EngineError
-            ``not_supported`` for controls that the bundle cannot obey, ``unknown_bundle``, or a wrong value.
+            ``not_supported`` for controls that the bundle cannot obey, or a wrong value.
         """
         from motion_engine.request import GenerateRequest
         from motion_engine.timeline import check_request
@@ -120,16 +160,8 @@ class Service:
             raise EngineError(
                 "bad_request", "There is a prompt and a list of timed prompts.", "Send one of the two."
             )
-        bundles = self.bundles()
-        name = next(iter(bundles)) if body.bundle is None else body.bundle
-        if name not in bundles:
-            raise EngineError(
-                "unknown_bundle",
-                f"There is no model bundle {name!r}.",
-                f"Choose one of {', '.join(bundles)}.",
-            )
         request = GenerateRequest(
-            prompt=body.prompt or "",
+            prompt=body.prompt or (body.variation and body.variation.prompt) or "",
             duration=body.duration,
             seed=body.seed,
             count=body.count,
@@ -140,8 +172,10 @@ class Service:
             floor=body.post.floor,
             controls=_controls(body),
             prompts=None if body.prompts is None else tuple((p.text, p.duration) for p in body.prompts),
+            variation=_variation(body),
+            surprise=body.surprise,
         )
-        check_request(bundles[name], request)
+        check_request(bundle, request)
         return request
 
     def health(self) -> protocol.Health:
@@ -264,6 +298,19 @@ def serve(
     sys.stderr.flush()
     # a step that is still in the network's native code would hold up, or crash, an ordinary exit
     os._exit(0)
+
+
+def _task(body: protocol.GenerateBody) -> str | None:
+    """The task that a generate call needs beside ``text_to_motion``."""
+    return "joint" if body.surprise else "variation" if body.variation is not None else None
+
+
+def _variation(body: protocol.GenerateBody) -> Variation | None:
+    if body.variation is None:
+        return None
+    from motion_engine.request import Variation
+
+    return Variation(read_clip(body.variation.clip), body.variation.strength)
 
 
 def _controls(body: protocol.GenerateBody) -> Controls | None:

@@ -62,6 +62,15 @@ def encode_motion(motion: Motion) -> dict[str, Any]:
     }
 
 
+def encode_clip(joints: NDArray[Any], fps: float, rotations: NDArray[Any] | None = None) -> dict[str, Any]:
+    """A clip of joints (T, 22, 3), and local rotations (T, 22, 4) where known, as calls about clips take it."""
+    return {
+        "joints": encode_array(joints),
+        "rotations": None if rotations is None else encode_array(rotations),
+        "fps": float(fps),
+    }
+
+
 def decode_motion(value: dict[str, Any]) -> Motion:
     """The motion of `encode_motion`; ValueError when it is not one."""
     try:
