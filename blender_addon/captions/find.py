@@ -18,7 +18,7 @@ from ..engine.worker import Job
 from ..session import session
 from .clip_run import bundle_name
 from .describe import TAGS, caption_of, lines_of
-from .index_run import IndexRun, entry_of
+from .index_run import IndexRun, entry_of, model_of
 from .sources import selected_armatures
 
 
@@ -30,12 +30,14 @@ class Search:
     ----------
     text : the words in the field.
     vector : (E,) the words in the joint space; None while the engine works, or where its model has no such space.
+    model : whose space that is.
     scores : ``session_uid`` of an Action -> 0 to 1; the others have not been read.
     note : what the list does not say by itself.
     """
 
     text: str = ""
     vector: NDArray[np.floating] | None = None
+    model: str = ""
     scores: dict[int, float] = field(default_factory=dict)
     note: str = ""
 
@@ -49,8 +51,8 @@ class Search:
             return
         self.scores = {}
         for action in bpy.data.actions:
-            entry = entry_of(action)
-            if entry is not None and entry.vector is not None and len(entry.vector) == len(self.vector):
+            entry = entry_of(action, self.model)
+            if entry is not None and entry.vector is not None:
                 self.scores[action.session_uid] = max(0.0, float(entry.vector @ self.vector))
 
 
@@ -99,7 +101,8 @@ class QueryRun:
         match event:
             case events.Answered(reply):
                 self._job = None
-                search.vector = decode_array(reply["texts"])[0] if search.text else None
+                if search.text:
+                    search.vector, search.model = decode_array(reply["texts"])[0], model_of(reply)
                 search.rank()
             case events.Failed(_, message, fix):
                 self._job, self._asked = None, search.text

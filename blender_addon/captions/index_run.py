@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from motion_engine.wire import decode_array
 
-from .. import models, rig
+from .. import rig
 from ..engine import events
 from ..engine.worker import Job
 from ..session import session
@@ -47,10 +47,9 @@ entries: dict[int, Entry] = {}
 """By the Action's ``session_uid``: also of Actions that cannot keep a property, or have lost it by an undo."""
 
 
-def model_name() -> str:
-    """Name of the model whose space counts; empty while the engine has not told."""
-    bundle = models.known(bpy.context.scene.motion_prompt.bundle)
-    return str(bundle["name"]) if bundle is not None else ""
+def model_of(reply: dict[str, Any]) -> str:
+    """Whose space the vectors of a reply to ``POST /v1/embed`` are in."""
+    return f"{reply['bundle']}-{reply['bundle_sha256'][:12]}"
 
 
 def kept(action: bpy.types.Action) -> Entry | None:
@@ -63,9 +62,8 @@ def kept(action: bpy.types.Action) -> Entry | None:
     return Entry(model, digest, vector) if len(vector) and np.isfinite(vector).all() else None
 
 
-def entry_of(action: bpy.types.Action) -> Entry | None:
-    """What is known of an Action from the model that is chosen now."""
-    model = model_name()
+def entry_of(action: bpy.types.Action, model: str) -> Entry | None:
+    """What is known of an Action in the space of a model."""
     for entry in (entries.get(action.session_uid), kept(action)):
         if entry is not None and entry.model == model:
             return entry
@@ -83,9 +81,10 @@ class IndexRun(ClipRun):
     def __init__(self, preferred: Sequence[rig.Handle], on_entry: Callable[[], None]) -> None:
         super().__init__(of_actions(bpy.data.actions), preferred)
         self._on_entry = on_entry
-        self._asked: Job | None = None
-        if not session.health:  # the name of the model must be known first
-            self._asked = session.ensure_worker().call("GET", "/v1/health", None)
+        self._model = ""
+        # whose space it is must be known before anything is left out as known
+        body = {"texts": [], "clips": [], "bundle": self._bundle}
+        self._asked: Job | None = session.ensure_worker().embed(lambda: body)
 
     def step(self) -> bool:
         return super().step() if self._asked is None else not self.over
@@ -94,8 +93,8 @@ class IndexRun(ClipRun):
         if self._asked is None or number != self._asked.number:
             return super().take(number, event)
         match event:
-            case events.Answered():
-                self._asked = None
+            case events.Answered(reply):
+                self._asked, self._model = None, model_of(reply)
             case events.Failed(_, message, fix):
                 self.stopped = f"{message} {fix}".strip()
                 self._end(keep=True)
@@ -105,7 +104,7 @@ class IndexRun(ClipRun):
 
     def wants(self, source: Source, digest: str) -> bool:
         action = source.action.find()
-        entry = entry_of(action) if action is not None else None
+        entry = entry_of(action, self._model) if action is not None else None
         if action is None or entry is None or entry.digest != digest:
             return True
         entries[action.session_uid] = entry
@@ -116,7 +115,7 @@ class IndexRun(ClipRun):
     def _leave_out(self, text: str) -> None:
         source, digest = self.sources[self._at], self._scan.digest if self._scan is not None else ""
         super()._leave_out(text)
-        entries[source.action.session_uid] = Entry(model_name(), digest, None, self.problems[source.title])
+        entries[source.action.session_uid] = Entry(self._model, digest, None, self.problems[source.title])
 
     def submit(self, group: Group) -> Job:
         bundle = self._bundle
@@ -132,7 +131,7 @@ class IndexRun(ClipRun):
             return
         vectors = decode_array(event.reply["clips"])
         failed = {int(problem["clip"]): problem for problem in event.reply["problems"]}
-        model = model_name()
+        model = model_of(event.reply)
         for at, read in enumerate(group.sent):
             if at in failed:
                 text = f"'{read.source.title}': {failed[at]['message']} {failed[at]['fix']}".strip()

@@ -32,11 +32,15 @@ def running() -> CaptionRun | None:
 
 
 def cannot(task: str, what: str) -> str:
-    """Why the chosen model cannot do a task; empty where it can, or where that is not known yet."""
-    bundle = models.known(bpy.context.scene.motion_prompt.bundle)
-    if bundle is None or task in bundle["tasks"]:
+    """Why the chosen model cannot do a task; empty where it can, or where that is not known yet.
+
+    Where no model is chosen the engine takes one that can.
+    """
+    name = bpy.context.scene.motion_prompt.bundle
+    bundle, every = models.known(name), session.health.get("bundles", ())
+    able = [models.title(other) for other in every if task in other["tasks"]]
+    if bundle is None or task in bundle["tasks"] or (able and name in {"AUTO", ""}):
         return ""
-    able = [models.title(other) for other in session.health.get("bundles", ()) if task in other["tasks"]]
     choose = (
         f"Choose '{able[0]}' under Advanced > Model." if able else "Add a model that can, under Advanced."
     )
