@@ -4,18 +4,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from motion_engine.captioning import beam_search, memory
+from motion_engine.captioning import beam_search
 from motion_engine.captioning.beam_search import Candidate
 from motion_engine.captioning.canonical import Clip
 from motion_engine.captioning.joint_space import ClipProblem
 from motion_engine.captioning.parts import Part, parts_of
+from motion_engine.captioning.readers import Memory, read_motions, text_of_motion
 from motion_engine.captioning.summary import summarise
 from motion_engine.captioning.tags import TAGS, tags
 from motion_engine.captioning.words import Vocabulary
@@ -62,7 +63,7 @@ class Caption:
     start, end : seconds of the clip.
     score : similarity of motion and sentence in the joint space plus a weighted log-probability.
     alternatives : other sentences, best first.
-    vector : (E,) of the motion in the joint space, where the bundle has one.
+    vector : (E,) of the motion in the joint space; None for a summary.
     """
 
     clip: int
@@ -94,18 +95,16 @@ class Captioner:
         self._settings: dict[str, Any] = engine.bundle.manifest["captions"]
         self._words = Vocabulary.of(engine.bundle)
 
-    def sentences(
-        self, texts_memory: Array, mask: NDArray[np.bool_], check: Callable[[], None]
-    ) -> list[list[Sentence]]:
-        """Sentences of each memory (B, K, M), likeliest first; ``score`` is the mean log-probability."""
+    def sentences(self, memory: Memory, check: Callable[[], None]) -> list[list[Sentence]]:
+        """Sentences that a memory holds, likeliest first; ``score`` is the mean log-probability."""
         decoder = self._engine.network("text_decoder")
 
         def network(words: NDArray[np.int64], rows: NDArray[np.integer]) -> Array:
-            given = {"memory": texts_memory[rows], "memory_mask": mask[rows], "words": words}
+            given = {"memory": memory.tokens[rows], "memory_mask": memory.mask[rows], "words": words}
             return np.asarray(decoder(given)[0], dtype=np.float32)
 
         found = beam_search.search(
-            network, len(texts_memory), self._words.continues, width=BEAM_WIDTH,
+            network, len(memory.tokens), self._words.continues, width=BEAM_WIDTH,
             max_words=int(self._settings["max_words"]), on_step=check,
         )  # fmt: skip
         return [self._distinct(candidates) for candidates in found]
@@ -157,27 +156,19 @@ class Captioner:
                     on_progress(index + 1, len(clips))
         return results
 
-    def _describe(self, parts: Sequence[Part], together: int, check: Callable[[], None]) -> Any:
-        """For each part its sentences, best first, and its vector; as an iterator."""
+    def _describe(
+        self, parts: Sequence[Part], together: int, check: Callable[[], None]
+    ) -> Iterator[tuple[list[Sentence], Array]]:
+        """For each part its sentences, best first, and its vector in the joint space."""
         for first in range(0, len(parts), together):
             group = [part.latents for part in parts[first : first + together]]
             check()
+            vectors, memory = read_motions(self._engine, group)
             if self._settings["captioner"] == "mote":
-                read = memory.through_mote(
-                    self._engine,
-                    group,
-                    int(self._settings["steps"]),
-                    float(self._settings["guidance"]),
-                    check,
-                )
-            else:
-                read = memory.direct(self._engine, group)
-            spoken = self.sentences(*read, check)
-            if "embed" not in self._engine.bundle.tasks:
-                yield from ((sentences, None) for sentences in spoken)
-                continue
-            check()
-            vectors = self._engine.joint_space.motions(group)
+                steps, guidance = int(self._settings["steps"]), float(self._settings["guidance"])
+                memory = text_of_motion(self._engine, group, steps, guidance, check)
+            spoken = self.sentences(memory, check)
+            # all together, so that the text encoder runs on many at once
             self._engine.joint_space.texts([s.text for sentences in spoken for s in sentences], check)
             for sentences, vector in zip(spoken, vectors, strict=True):
                 yield self._ranked(sentences, vector), vector
@@ -197,7 +188,7 @@ class Captioner:
         return [Sentence(text, score) for text, score in found.items()]
 
     def _captions(
-        self, clip: int, parts: list[Part], spoken: list[tuple[list[Sentence], Array | None]], count: int
+        self, clip: int, parts: list[Part], spoken: list[tuple[list[Sentence], Array]], count: int
     ) -> list[Caption]:
         found = []
         for segment, (part, (sentences, vector)) in enumerate(zip(parts, spoken, strict=True)):

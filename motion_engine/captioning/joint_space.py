@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from motion_engine.captioning.canonical import Clip
-from motion_engine.captioning.parts import padded, parts_of
+from motion_engine.captioning.parts import parts_of
+from motion_engine.captioning.readers import read_motions, read_texts
 from motion_engine.errors import Cancelled, EngineError
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Embeddings:
 
 
 class JointSpace:
-    """The two networks of an engine that lead into the joint space."""
+    """Sentences in the joint space of an engine's bundle; those of late are remembered."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -78,18 +79,8 @@ class JointSpace:
         for first in range(0, len(new), TEXTS_TOGETHER):
             group = new[first : first + TEXTS_TOGETHER]
             check()
-            tokens, mask = padded(self._engine.text_encoder.encode_tokens(group))
-            vectors = self._engine.network("joint_text")({"text": tokens, "text_mask": mask})[0]
-            self._known |= dict(zip(group, vectors, strict=True))
+            self._known |= dict(zip(group, read_texts(self._engine, group)[0], strict=True))
         return np.array([self._known[text] for text in texts], dtype=np.float32).reshape(-1, self.width)
-
-    def motions(self, latents: Sequence[Array]) -> Array:
-        """Unit vectors (N, E) of motions, from normalised latents (L, C)."""
-        if not latents:
-            return np.zeros((0, self.width), dtype=np.float32)
-        together, mask = padded(latents)
-        found = self._engine.network("joint_motion")({"latents": together, "mask": mask})[0]
-        return np.asarray(found, dtype=np.float32)
 
 
 def embed(
@@ -116,7 +107,7 @@ def embed(
         try:
             parts = parts_of(clip, engine.bundle, engine.network("encoder"))
             check()
-            of_parts = space.motions([part.latents for part in parts])
+            of_parts = read_motions(engine, [part.latents for part in parts])[0]
             mean = of_parts.mean(axis=0)
             found[index] = mean / max(float(np.linalg.norm(mean)), 1e-9)
         except EngineError as error:

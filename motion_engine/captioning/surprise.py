@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from motion_engine.bundle import Bundle
-from motion_engine.captioning import memory
+from motion_engine.captioning.readers import Memory, mote_network, token_shapes
 from motion_engine.errors import Cancelled, EngineError
 from motion_engine.motion import Motion
 from motion_engine.request import MAX_GUIDANCE, GenerateRequest, Plan, make_plan
@@ -50,13 +50,13 @@ def surprise(
     steps = len(plan.times)
     groups = engine.seed_groups(plan)
     length = math.ceil(plan.frames / engine.bundle.manifest["downsampling"])
-    motion_shape, text_shape = memory.motion_shape(engine, length), memory.text_shape(engine)
+    of_motion, of_text = token_shapes(engine)
 
     def check() -> None:
         if is_cancelled and is_cancelled():
             raise Cancelled
 
-    network = memory.network(engine, check)
+    network = mote_network(engine, check)
     motions = []
     for done, seeds in enumerate(groups):
 
@@ -67,7 +67,7 @@ def surprise(
         streams = [np.random.default_rng(seed) for seed in seeds]
         motion, text, no_motion, no_text = (
             np.stack([stream.standard_normal(shape, dtype=np.float32) for stream in streams])
-            for shape in (motion_shape, text_shape, motion_shape, text_shape)
+            for shape in (of_motion, of_text, of_motion, of_text)
         )
         tokens, spoken = mote.sample(
             network,
@@ -79,7 +79,7 @@ def surprise(
         mask = np.ones((len(seeds), length), dtype=bool)
         latents = engine.network("motion_decoder")({"tokens": tokens, "mask": mask})[0]
         check()
-        sentences = engine.captioner.sentences(spoken, np.ones(spoken.shape[:2], dtype=bool), check)
+        sentences = engine.captioner.sentences(Memory.whole(spoken), check)
         for made, said in zip(engine.finish(latents, plan, seeds), sentences, strict=True):
             made.provenance |= {"prompt": said[0].text, "surprise": True}
             motions.append(made)
