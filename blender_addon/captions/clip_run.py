@@ -107,6 +107,7 @@ class ClipRun:
         self._preferred = list(preferred)
         self._readers = Readers()
         self._at = 0
+        self._target: rig.Handle | None = None
         self._scan: Scan | None = None
         self._reading: Portions | None = None
         self._ready: list[Read] = []
@@ -214,6 +215,7 @@ class ClipRun:
         source = self.sources[self._at]
         if self._reading is None:
             if self._scan is None:
+                self._target = source.target or self._armature(source)
                 self._scan = Scan(source)
             if not self._scan.step(seconds):
                 return
@@ -221,14 +223,14 @@ class ClipRun:
                 self.answered += 1
                 self._next()
                 return
-            target = source.target or self._target(source)
-            self._reading = Portions(self._readers, target, source.find, source.title, thinned)
+            assert self._target is not None
+            self._reading = Portions(self._readers, self._target, source.find, source.title, thinned)
         elif self._reading.step(seconds):
             assert self._scan is not None
             self._ready.append(Read(source, self._reading, self._scan.digest, self._reading.frames))
             self._next()
 
-    def _target(self, source: Source) -> rig.Handle:
+    def _armature(self, source: Source) -> rig.Handle:
         action = source.action.find()
         if action is None:
             raise UserError(f"'{source.title}' was deleted while it was read.")
@@ -243,7 +245,7 @@ class ClipRun:
     def _next(self) -> None:
         if self._reading is not None:
             self._reading.close()
-        self._scan = self._reading = None
+        self._target = self._scan = self._reading = None
         self._at += 1
 
     def _send(self) -> None:
