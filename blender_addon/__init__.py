@@ -38,8 +38,8 @@ from .session import remove_timer, session
 
 _MODULES = (
     preferences, takes, writing, rig_map_table, caption_properties, caption_list, properties, operators,
-    model_operators, rig_map_operators, batch, export, caption_operators, caption_again, panels, writing_panel,
-    root_panel, rig_map_panel, caption_panel,
+    model_operators, rig_map_operators, batch, export, caption_operators, caption_again, panels, caption_panel,
+    writing_panel, root_panel, rig_map_panel,
 )  # fmt: skip
 _CLASSES = tuple(cls for module in _MODULES for cls in module.CLASSES)
 

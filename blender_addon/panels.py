@@ -74,12 +74,12 @@ def _draw_target(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
 def draw_lines(
     layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str, alert: bool = False
 ) -> None:
-    """A text over as many lines as the sidebar's width asks for."""
+    """A text over as many lines as the sidebar's width asks for, all of them as far from the edge."""
     column = layout.column(align=True)
     column.alert = alert
     width = context.region.width / context.preferences.system.ui_scale if context.region else 260
     for index, line in enumerate(textwrap.wrap(text, max(20, int((width - 60) / 6.4)))):
-        column.label(text=line, icon=icon if index == 0 else "BLANK1")
+        column.label(text=line, icon=icon if index == 0 or icon == "NONE" else "BLANK1")
 
 
 def _draw_status(layout: bpy.types.UILayout, context: bpy.types.Context, status: Status) -> None:

@@ -89,7 +89,8 @@ def _draw_action(layout: bpy.types.UILayout, context: bpy.types.Context, action:
 
 def _draw_surprise(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     layout.operator("motion_prompt.surprise", icon="SHADERFX")
-    _explain(layout, context, cannot("joint", "think of motions by itself"))
+    if not cannot("motion_to_text", "describe motions"):  # one such sentence is enough
+        _explain(layout, context, cannot("joint", "think of motions by itself"))
 
 
 def _explain(layout: bpy.types.UILayout, context: bpy.types.Context, text: str) -> None:
