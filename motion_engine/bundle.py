@@ -37,12 +37,13 @@ _PRESETS: dict[str, tuple[str, ...]] = {
 """What the engine reads of a sampler's preset."""
 
 TASKS = {
+    "text_to_motion": "make a motion from a prompt",
     "motion_to_text": "describe a motion in words",
     "embed": "compare text and motion",
     "joint": "make a motion together with its sentence",
     "variation": "make variations of a motion",
 }
-"""Tasks that not every bundle offers, as the end of a sentence."""
+"""Tasks that a bundle may offer, as the end of a sentence."""
 
 
 @dataclass(frozen=True)
@@ -354,6 +355,23 @@ def find(name: str | Path | None, directory: Path | None = None) -> Bundle:
         raise EngineError("broken_bundle", broken.problem)
     names = ", ".join(info.name for info in known) or "none"
     raise EngineError("unknown_bundle", f"There is no bundle {str(name)!r}.", f"Installed: {names}.")
+
+
+def find_for(task: str, name: str | Path | None) -> Bundle:
+    """A bundle that offers a task of `TASKS`: the one of that name; for None the default, or the first that does.
+
+    Raises
+    ------
+    EngineError
+        As for `find`, or ``not_supported``.
+    """
+    chosen = find(name)
+    if name is None and task not in chosen.tasks:
+        for info in list_bundles():
+            if info.ok and task in (other := load(info.path)).tasks:
+                return other
+    chosen.require(task)
+    return chosen
 
 
 def _hash(file: Path) -> str:

@@ -68,6 +68,15 @@ def _export(arguments: argparse.Namespace) -> None:
     print(arguments.out)
 
 
+def _extend(arguments: argparse.Namespace) -> None:
+    from motion_engine.bundle import find
+    from training.recipe import extend_run
+
+    command = f"python -m training extend --config {arguments.config} --bundle {arguments.bundle} --run RUN --out OUT"
+    extend_run(Config.read(arguments.config), find(arguments.bundle), arguments.run, arguments.out, command)
+    print(arguments.out)
+
+
 def _restore(arguments: argparse.Namespace) -> None:
     from motion_engine.bundle import find
     from training.restore import restore
@@ -208,6 +217,16 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("export", _export, "Write the bundle of a finished run.")
     _stage_arguments(sub)
     sub.add_argument("--out", type=Path, required=True, help="folder of the bundle")
+
+    sub = command(
+        "extend", _extend, "Add EMDM and the caption side of a run to a bundle; the rest stays as it is."
+    )
+    sub.add_argument("--config", default="base", help="name in training/configs, or a file")
+    sub.add_argument("--bundle", required=True, help="name or folder of the bundle")
+    sub.add_argument(
+        "--run", type=Path, required=True, help="folder that `restore` made, with what was trained since"
+    )
+    sub.add_argument("--out", type=Path, required=True, help="folder of the new bundle; may be the old one")
 
     sub = command(
         "restore",

@@ -181,7 +181,9 @@ class CaptionerTraining:
 
     Attributes
     ----------
-    steps, batch, learning_rate, dropout : as everywhere.
+    steps, batch, learning_rate : as everywhere.
+    word_drop : share of the words so far that the decoder does not get to see: it shall look at the motion. Dropout
+        inside the networks would do the same at twice the time on a CPU.
     contrast : weight of the contrastive loss beside the two of sentences.
     text_noise : largest deviation of the noise on a sentence's tokens, which are of unit variance.
     """
@@ -189,7 +191,7 @@ class CaptionerTraining:
     steps: int
     batch: int
     learning_rate: float
-    dropout: float
+    word_drop: float
     contrast: float
     text_noise: float
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from motion_engine.bundle import Bundle
 from motion_engine.engine import Engine
 from motion_engine.runtime.torch.denoiser import Denoiser
 from training.config import Config
@@ -17,6 +18,7 @@ from training.data.loader import Normaliser
 from training.data.motion_set import MotionSet, manifest_of
 from training.export.bundle import add_scores, write_bundle
 from training.export.captions import CaptionSide
+from training.export.extend import extend_bundle
 from training.loop import is_finished
 from training.samples import held_out_quality
 from training.train_captioner import NAME as CAPTIONER
@@ -111,6 +113,22 @@ def export_run(config: Config, motion_set: MotionSet, run: Path, out: Path, comm
         command=command,
     )
     add_scores(out, {"held_out": held_out_quality(Engine.load(out), motion_set)})
+
+
+def extend_run(config: Config, bundle: Bundle, run: Path, out: Path, command: str) -> None:
+    """Write ``bundle`` with what ``run`` has beyond it: the VAE's encoder, ``emdm``, the caption side."""
+    with np.load(run / "latent_stats.npz") as stats:
+        latent_stats = stats["mean"], stats["std"]
+    extend_bundle(
+        bundle,
+        out,
+        config,
+        latent_stats,
+        vae=load_vae(config, run),
+        emdm=load_emdm(config, run) if config.emdm is not None and (run / "emdm.pt").exists() else None,
+        captions=caption_side(config, run),
+        command=command,
+    )
 
 
 def caption_side(config: Config, run: Path) -> CaptionSide | None:

@@ -13,8 +13,16 @@ from motion_engine.bundle import Bundle
 from motion_engine.runtime.torch.backend import stored_weights
 from motion_engine.runtime.torch.vae import MotionVAE, VAEConfig
 from training.data.loader import Normaliser
+from training.train_captioner import NAME as CAPTIONER
+from training.train_mote import MOTION_TOKENS
+from training.vocabulary import NAME as WORDS
 
-_STAGES = ("mld", "motionlcm", "control", "control_frames", "emdm")
+_STAGES = ("mld", "motionlcm", "control", "control_frames", "emdm", "mote")
+_PARTS = {
+    CAPTIONER: {"motion": "caption_encoder", "text": "text_reader", "decoder": "text_decoder"},
+    MOTION_TOKENS: {"encoder": "motion_encoder", "decoder": "motion_decoder"},
+}
+"""Stages whose networks a bundle holds apart, by the name of the part."""
 
 
 def restore(bundle: Bundle, run: Path) -> list[str]:
@@ -53,6 +61,17 @@ def restore(bundle: Bundle, run: Path) -> list[str]:
         if (bundle.path / f"{stage}.safetensors").exists():
             _save(stored_weights(bundle, stage), run / f"{stage}.pt")
             restored.append(stage)
+    for stage, parts in _PARTS.items():
+        if all((bundle.path / f"{name}.safetensors").exists() for name in parts.values()):
+            weights = {
+                f"{part}.{key}": value
+                for part, name in parts.items()
+                for key, value in stored_weights(bundle, name).items()
+            }
+            _save(weights, run / f"{stage}.pt")
+            restored.append(stage)
+    if CAPTIONER in restored:
+        (run / WORDS).write_bytes((bundle.path / WORDS).read_bytes())
     return restored
 
 

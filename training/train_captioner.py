@@ -56,7 +56,7 @@ def captioner_sections(config: Config) -> tuple[CaptionerSection, CaptionerTrain
 
 def make_captioner(config: Config, words: int) -> Captioner:
     """An untrained caption side of the configuration."""
-    networks, training = captioner_sections(config)
+    networks, _ = captioner_sections(config)
     sizes = CaptionerConfig(
         width=networks.width,
         heads=networks.heads,
@@ -67,7 +67,6 @@ def make_captioner(config: Config, words: int) -> Captioner:
         text_tokens=networks.text_tokens,
         text_width=config.denoiser.text_width,
         words=words,
-        dropout=training.dropout,
     )
     return Captioner(sizes, config.vae.latent_channels)
 
@@ -112,6 +111,13 @@ def caption_data(config: Config, motion_set: MotionSet, folder: Path) -> LatentD
     return replace(data, windows=told_by_people(data.windows, motion_set))
 
 
+def without_some(words: Tensor, share: float) -> Tensor:
+    """``words`` (B, N) with a share of them, never the first, replaced by padding."""
+    dropped = torch.rand(words.shape, device=words.device) < share
+    dropped[:, 0] = False
+    return words.masked_fill(dropped, PAD)
+
+
 def train_captioner(config: Config, data: LatentData, folder: Path, start_from: Path | None = None) -> None:
     """Train all three networks; writes ``captioner.pt`` and ``words.json``.
 
@@ -142,8 +148,9 @@ def train_captioner(config: Config, data: LatentData, folder: Path, start_from: 
             text = networks.text(batch.text, batch.text_mask)
             noise = settings.text_noise * torch.rand(len(words), 1, 1, device=device)
             tokens = text[:, 1:] + noise * torch.randn_like(text[:, 1:])
-            told = networks.decoder.every(motion[:, 1:], batch.mask, words[:, :-1])
-            again = networks.decoder.every(tokens, None, words[:, :-1])
+            heard = without_some(words[:, :-1], settings.word_drop)
+            told = networks.decoder.every(motion[:, 1:], batch.mask, heard)
+            again = networks.decoder.every(tokens, None, heard)
         parts = {
             "contrast": contrast(text[:, 0].float(), motion[:, 0].float(), pairs),
             "caption": next_word_loss(told, words),

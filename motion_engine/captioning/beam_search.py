@@ -44,7 +44,7 @@ class _Beam:
 def search(
     network: Network,
     clips: int,
-    continues: NDArray[np.bool_],
+    cannot_begin: NDArray[np.bool_],
     *,
     width: int = 5,
     max_words: int = 40,
@@ -57,7 +57,7 @@ def search(
     Parameters
     ----------
     clips : how many clips the network knows, numbered from 0.
-    continues : (V,) pieces that go on with the word before: none of them begins a sentence.
+    cannot_begin : (V,) pieces that begin no sentence.
     max_words, min_words : most and fewest pieces of a sentence.
     on_step : called before each run of the network; may raise to stop the search.
     """
@@ -72,7 +72,7 @@ def search(
         kept = [beam.words for clip in range(clips) for beam in beams[clip]]
         words = np.array([(START, *spoken) for spoken in kept], dtype=np.int64)
         scores = _log_softmax(network(words, rows))
-        _forbid(scores, kept, continues, length, min_words)
+        _forbid(scores, kept, cannot_begin, length, min_words)
         first = 0
         for clip in range(clips):
             own = beams[clip]
@@ -117,14 +117,14 @@ def _advance(
 
 
 def _forbid(
-    scores: Array, spoken: list[tuple[int, ...]], continues: NDArray[np.bool_], length: int, min_words: int
+    scores: Array, spoken: list[tuple[int, ...]], cannot_begin: NDArray[np.bool_], length: int, min_words: int
 ) -> None:
     """Take what must not come next out of the log-probabilities (A, V)."""
     scores[:, [PAD, START]] = -np.inf
     if length < min_words:
         scores[:, END] = -np.inf
     if length == 0:
-        scores[:, continues] = -np.inf
+        scores[:, cannot_begin] = -np.inf
     if length >= NO_REPEAT:
         for row, words in enumerate(spoken):
             last = words[-(NO_REPEAT - 1) :]

@@ -15,6 +15,7 @@ from motion_engine.captioning import beam_search
 from motion_engine.captioning.beam_search import Candidate
 from motion_engine.captioning.canonical import Clip
 from motion_engine.captioning.joint_space import ClipProblem
+from motion_engine.captioning.limits import check_count
 from motion_engine.captioning.parts import Part, parts_of
 from motion_engine.captioning.readers import Memory, read_motions, text_of_motion
 from motion_engine.captioning.summary import summarise
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.floating]
 
-MAX_COUNT = 5
 BEAM_WIDTH = 5
 
 PARTS_TOGETHER = 4
@@ -104,7 +104,7 @@ class Captioner:
             return np.asarray(decoder(given)[0], dtype=np.float32)
 
         found = beam_search.search(
-            network, len(memory.tokens), self._words.continues, width=BEAM_WIDTH,
+            network, len(memory.tokens), self._words.cannot_begin, width=BEAM_WIDTH,
             max_words=int(self._settings["max_words"]), on_step=check,
         )  # fmt: skip
         return [self._distinct(candidates) for candidates in found]
@@ -119,10 +119,7 @@ class Captioner:
         is_cancelled: Callable[[], bool] | None = None,
     ) -> list[Result]:
         """Captions of the clips, or why there is none; see `Engine.caption`."""
-        if not 1 <= count <= MAX_COUNT:
-            raise EngineError(
-                "bad_count", f"{count} sentences cannot be made of a clip.", f"Choose 1 to {MAX_COUNT}."
-            )
+        check_count(count)
 
         def check() -> None:
             if is_cancelled and is_cancelled():

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from motion_engine.captioning.canonical import Clip
-from motion_engine.captioning.parts import parts_of
+from motion_engine.captioning.parts import Part, parts_of
 from motion_engine.captioning.readers import read_motions, read_texts
 from motion_engine.errors import Cancelled, EngineError
 
@@ -48,13 +48,15 @@ class ClipProblem:
 class Embeddings:
     """Unit vectors of texts (N, E) and clips (M, E); a clip with a problem has a row of zeros.
 
-    ``parts`` has the vectors (n, E) of the parts of each clip, of which its row is the mean.
+    ``parts`` has the vectors (n, E) of the parts of each clip, of which its row is the mean, and ``spans`` the seconds
+    at which these start and end.
     """
 
     texts: Array
     clips: Array
     problems: list[ClipProblem] = field(default_factory=list)
     parts: list[Array] = field(default_factory=list)
+    spans: list[list[tuple[float, float]]] = field(default_factory=list)
 
 
 class JointSpace:
@@ -101,9 +103,11 @@ def embed(
     found = np.zeros((len(clips), space.width), dtype=np.float32)
     problems: list[ClipProblem] = []
     vectors: list[Array] = []
+    spans: list[list[tuple[float, float]]] = []
     for index, clip in enumerate(clips):
         check()
         of_parts = np.zeros((0, space.width), dtype=np.float32)
+        parts: list[Part] = []
         try:
             parts = parts_of(clip, engine.bundle, engine.network("encoder"))
             check()
@@ -113,4 +117,5 @@ def embed(
         except EngineError as error:
             problems.append(ClipProblem.of(index, error))
         vectors.append(of_parts)
-    return Embeddings(rows, found, problems, vectors)
+        spans.append([(part.start, part.end) for part in parts])
+    return Embeddings(rows, found, problems, vectors, spans)

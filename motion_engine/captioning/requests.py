@@ -12,8 +12,8 @@ import numpy as np
 from motion_engine import protocol
 from motion_engine.captioning.canonical import Clip
 from motion_engine.captioning.joint_space import ClipProblem
+from motion_engine.captioning.limits import check_count, check_text
 from motion_engine.errors import EngineError
-from motion_engine.request import MAX_PROMPT
 from motion_engine.wire import decode_array, encode_array
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 Clips = tuple[Clip | ClipProblem, ...]
 
-MAX_COUNT = 5
 MAX_TEXTS = 1024
 
 
@@ -56,27 +55,15 @@ def read_clip(body: protocol.ClipBody) -> Clip:
 
 def read_caption(body: protocol.CaptionBody) -> CaptionRequest:
     """The request of a body; EngineError ``bad_count``."""
-    if not 1 <= body.count <= MAX_COUNT:
-        raise EngineError(
-            "bad_count", f"{body.count} sentences cannot be made of a clip.", f"Choose 1 to {MAX_COUNT}."
-        )
+    check_count(body.count)
     return CaptionRequest(_read_clips(body.clips), body.count)
 
 
 def read_embed(body: protocol.EmbedBody) -> EmbedRequest:
     """The request of a body; EngineError ``empty_prompt``, ``long_prompt`` or ``bad_count``."""
-    texts = tuple(" ".join(text.split()) for text in body.texts)
-    if len(texts) > MAX_TEXTS:
-        raise EngineError("bad_count", f"There are {len(texts)} texts.", f"Send {MAX_TEXTS} at most.")
-    for number, text in enumerate(texts):
-        if not text:
-            raise EngineError("empty_prompt", f"Text {number} is empty.", "Send words to compare with.")
-        if len(text) > MAX_PROMPT:
-            raise EngineError(
-                "long_prompt",
-                f"Text {number} has {len(text)} characters; {MAX_PROMPT} are the most.",
-                "Shorten it.",
-            )
+    if len(body.texts) > MAX_TEXTS:
+        raise EngineError("bad_count", f"There are {len(body.texts)} texts.", f"Send {MAX_TEXTS} at most.")
+    texts = tuple(check_text(text, f"Text {number}") for number, text in enumerate(body.texts))
     return EmbedRequest(texts, _read_clips(body.clips))
 
 

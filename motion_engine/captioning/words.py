@@ -28,14 +28,14 @@ class Vocabulary:
     Attributes
     ----------
     pieces : the V pieces; the first three are `SPECIAL`.
-    continues : (V,) whether a piece goes on with the word before it.
+    cannot_begin : (V,) pieces that begin no sentence: they go on with a word, or are no word.
     """
 
     def __init__(self, pieces: Sequence[str]) -> None:
         self.pieces = tuple(pieces)
         if self.pieces[:3] != SPECIAL or len(self.pieces) < 4:
             raise ValueError(f"a vocabulary must begin with {', '.join(SPECIAL)} and go on with word pieces")
-        self.continues: NDArray[np.bool_] = np.array([piece.startswith(CONTINUES) for piece in self.pieces])
+        self.cannot_begin: NDArray[np.bool_] = np.array([not piece[:1].isalnum() for piece in self.pieces])
         self._ids = {piece: index for index, piece in enumerate(self.pieces)}
 
     def __len__(self) -> int:

@@ -16,6 +16,8 @@ from motion_engine.errors import EngineError
 COMMANDS = (
     "generate",
     "batch",
+    "caption",
+    "find",
     "serve",
     "doctor",
     "bench",

@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from motion_engine.cli.options import (
     add_engine_options,
@@ -19,6 +20,9 @@ from motion_engine.cli.options import (
 )
 from motion_engine.errors import EngineError
 
+if TYPE_CHECKING:
+    from motion_engine.request import Variation
+
 HELP = "make motions from a sentence"
 
 
@@ -29,6 +33,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--timeline", metavar="PARTS",
         help="in place of the prompt, several ones and their seconds as one continuous motion: "
         '"a person walks: 3; the person sits down: 2", or a JSON file',
+    )  # fmt: skip
+    parser.add_argument(
+        "--surprise", action="store_true",
+        help="in place of the prompt: a motion that comes with its own sentence",
+    )  # fmt: skip
+    parser.add_argument(
+        "--vary", type=Path, metavar="FILE",
+        help="make motions like the one of this file (.npz, .bvh); the prompt may be left out",
+    )  # fmt: skip
+    parser.add_argument(
+        "--strength", type=number, default=0.4, metavar="X",
+        help="how far --vary goes: 0 the same motion, 1 another one (default: 0.4)",
     )  # fmt: skip
     parser.add_argument(
         "--control", type=Path, metavar="FILE",
@@ -62,9 +78,10 @@ def run(arguments: argparse.Namespace) -> int:
     from motion_engine.request import GenerateRequest
     from motion_engine.timeline import check_request, read_timeline
 
-    if (arguments.prompt is None) == (arguments.timeline is None):
+    given = [arguments.prompt is not None, arguments.timeline is not None, arguments.surprise]
+    if sum(given) > 1 or (not any(given) and arguments.vary is None):
         raise EngineError(
-            "bad_request", "There must be a prompt or a timeline, and not both.",
+            "bad_request", "There must be one of a prompt, a timeline, --surprise and --vary.",
             'Write for instance: motion-prompt generate "a person walks forward".',
         )  # fmt: skip
     controls = None if arguments.control is None else Controls.read(arguments.control)
@@ -82,9 +99,12 @@ def run(arguments: argparse.Namespace) -> int:
         floor=arguments.floor,
         controls=controls,
         prompts=None if arguments.timeline is None else read_timeline(arguments.timeline),
+        variation=None if arguments.vary is None else _variation(arguments.vary, arguments.strength),
+        surprise=arguments.surprise,
     )
     output.check_format(arguments.out)
-    chosen = bundle.find(arguments.bundle)
+    task = "joint" if arguments.surprise else "variation" if arguments.vary is not None else "text_to_motion"
+    chosen = bundle.find_for(task, arguments.bundle)
     check_request(chosen, request)
     output.prepare_folder(arguments.out.parent)
     engine = Engine(chosen, arguments.device, arguments.backend, arguments.threads)
@@ -104,6 +124,8 @@ def run(arguments: argparse.Namespace) -> int:
             print(path)
         else:
             seed = motion.provenance.get("seed")
+            if arguments.surprise:
+                print(motion.provenance["prompt"])
             print(
                 f"{path}  {motion.duration:.2f} s at {motion.fps:g} fps, seed {seed}; {quality}".rstrip("; ")
             )
@@ -113,6 +135,14 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{what} in {elapsed * 1e3:.0f} ms with {device}.", file=sys.stderr)
     warn_of_licence(chosen)
     return 0
+
+
+def _variation(source: Path, strength: float) -> Variation:
+    from motion_engine.captioning.canonical import Clip
+    from motion_engine.cli.convert import read_clip
+    from motion_engine.request import Variation
+
+    return Variation(Clip.of(read_clip(source)), strength)
 
 
 def _show_progress(step: int, steps: int) -> None:

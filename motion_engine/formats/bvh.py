@@ -131,6 +131,19 @@ def read(path: str | Path) -> BvhClip:
     return BvhClip(names, np.array(parents), rest, positions, rotations, 1.0 / frame_time)
 
 
+def joint_names(path: str | Path) -> list[str]:
+    """Names of the joints of a BVH file; its motion is not read."""
+    names = []
+    with Path(path).open(encoding="utf-8", errors="replace") as file:
+        for line in file:
+            words = line.split()
+            if words and words[0] == "MOTION":
+                break
+            if words and words[0] in ("ROOT", "JOINT"):
+                names.append(" ".join(words[1:]))
+    return names
+
+
 def load(path: str | Path) -> Motion:
     """Read a BVH whose joints carry the 22 SMPL names and whose zero pose is the T-pose, in centimetres.
 

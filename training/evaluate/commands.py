@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from training.evaluate.caption_commands import add_commands as add_caption_commands
 from training.evaluate.held_out import LONGEST
 
 Adder = Callable[[str, Callable[[argparse.Namespace], None], str], argparse.ArgumentParser]
@@ -74,6 +75,8 @@ def add_commands(command: Adder) -> None:
 
     sub = command("compare", _compare, "One table of several reports.")
     sub.add_argument("report", type=Path, nargs="+", help="folders that `report` wrote")
+
+    add_caption_commands(command)
 
 
 def _evaluator(arguments: argparse.Namespace) -> None:

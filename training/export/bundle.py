@@ -112,21 +112,9 @@ def write_bundle(
             folder,
             "decoder",
         )
-        files += onnx_graph.export(
-            Encoder(vae.encoder),
-            {"features": torch.randn(2, 28, N_FEATURES)},
-            {"features": {0: "batch", 1: "frames"}, "out": {0: "batch", 1: "latents"}},
-            folder,
-            "encoder",
-        )
-        inputs = {
-            "latents": latents,
-            "time": torch.tensor([500.0, 10.0]),
-            "text": torch.randn(2, 5, config.denoiser.text_width),
-            "guidance": torch.tensor([3.0, 1.0]),
-        }
+        files += export_encoder(vae, folder)
         for name, denoiser in denoisers.items():
-            files += _export_denoiser(denoiser, inputs, folder, name)
+            files += export_denoiser(denoiser, config, folder, name)
         if control is not None:
             files += _export_control(control, config, folder)
         if frame_control is not None:
@@ -170,13 +158,32 @@ def write_bundle(
             "made_with": command,
             "files": {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in files},
         }
-        _write_manifest(folder, manifest)
+        write_manifest(folder, manifest)
         if destination.exists():
             shutil.rmtree(destination)
         folder.replace(destination)
 
 
-def _export_denoiser(denoiser: Denoiser, inputs: dict[str, Tensor], folder: Path, name: str) -> list[str]:
+def export_encoder(vae: MotionVAE, folder: Path) -> list[str]:
+    """Write the VAE's encoder; returns the names of the files."""
+    axes = {0: "batch", 1: "frames"}
+    return onnx_graph.export(
+        Encoder(vae.encoder),
+        {"features": torch.randn(2, 28, N_FEATURES)},
+        {"features": axes, "out": {0: "batch", 1: "latents"}},
+        folder,
+        "encoder",
+    )
+
+
+def export_denoiser(denoiser: Denoiser, config: Config, folder: Path, name: str) -> list[str]:
+    """Write the network of a sampler; returns the names of the files."""
+    inputs: dict[str, Tensor] = {
+        "latents": torch.randn(2, 7, config.vae.latent_channels),
+        "time": torch.tensor([500.0, 10.0]),
+        "text": torch.randn(2, 5, config.denoiser.text_width),
+        "guidance": torch.tensor([3.0, 1.0]),
+    }
     if isinstance(denoiser, Generator):
         z = torch.randn(2, denoiser.settings.noise_width)
         inputs = {"latents": inputs["latents"], "time": torch.zeros(2), "text": inputs["text"], "z": z}
@@ -226,9 +233,10 @@ def add_scores(bundle: Path, scores: dict[str, Any]) -> None:
     """Add measured scores to the manifest of a bundle."""
     manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
     manifest["scores"].update(scores)
-    _write_manifest(bundle, manifest)
+    write_manifest(bundle, manifest)
 
 
-def _write_manifest(bundle: Path, manifest: dict[str, Any]) -> None:
+def write_manifest(bundle: Path, manifest: dict[str, Any]) -> None:
+    """Replace ``manifest.json`` of a folder."""
     with replacing(bundle / "manifest.json") as file:
         file.write((json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode("utf-8"))

@@ -35,7 +35,6 @@ class CaptionerConfig:
     text_tokens : tokens of a sentence.
     text_width : numbers of a token feature of the frozen text encoder.
     words : size of the vocabulary.
-    dropout : in training.
     """
 
     width: int
@@ -47,23 +46,19 @@ class CaptionerConfig:
     text_tokens: int
     text_width: int
     words: int
-    dropout: float
 
 
 class TransformerLayer(nn.Module):
     """Pre-norm self-attention, cross-attention where ``context_width`` is given, and a feed-forward network."""
 
-    def __init__(self, width: int, heads: int, context_width: int = 0, dropout: float = 0.0) -> None:
+    def __init__(self, width: int, heads: int, context_width: int = 0) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(width)
         self.self_attention = Attention(width, heads, width)
         self.norm2 = nn.LayerNorm(width) if context_width else None
         self.cross_attention = Attention(width, heads, context_width) if context_width else None
         self.norm3 = nn.LayerNorm(width)
-        self.feed_forward = nn.Sequential(
-            nn.Linear(width, 2 * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(2 * width, width)
-        )
-        self.dropout = nn.Dropout(dropout)
+        self.feed_forward = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
 
     def forward(
         self,
@@ -74,11 +69,11 @@ class TransformerLayer(nn.Module):
     ) -> Tensor:
         """``x`` (B, N, width); ``mask`` (B, N) of what may be seen, or (B, N, N) by row; ``context`` (B, K, width)."""
         y = self.norm1(x)
-        x = x + self.dropout(self.self_attention(y, y, mask))
+        x = x + self.self_attention(y, y, mask)
         if self.cross_attention is not None and self.norm2 is not None:
             assert context is not None
-            x = x + self.dropout(self.cross_attention(self.norm2(x), context, context_mask))
-        return x + self.dropout(self.feed_forward(self.norm3(x)))
+            x = x + self.cross_attention(self.norm2(x), context, context_mask)
+        return x + self.feed_forward(self.norm3(x))
 
 
 class MotionReader(nn.Module):
@@ -94,7 +89,7 @@ class MotionReader(nn.Module):
         self.positions = nn.Parameter(torch.randn(MAX_LATENTS, width) * 0.02)
         self.length = nn.Linear(TIME_WIDTH, width)
         self.layers = nn.ModuleList(
-            TransformerLayer(width, config.heads, dropout=config.dropout) for _ in range(config.motion_layers)
+            TransformerLayer(width, config.heads) for _ in range(config.motion_layers)
         )
         self.norm = nn.LayerNorm(width)
         self.token_out = nn.Linear(width, config.token_width)
@@ -127,7 +122,7 @@ class TextReader(nn.Module):
         self.text_in = nn.Linear(config.text_width, width)
         self.queries = nn.Parameter(torch.randn(1 + config.text_tokens, width) * 0.1)
         self.layers = nn.ModuleList(
-            TransformerLayer(width, config.heads, width, config.dropout) for _ in range(config.text_layers)
+            TransformerLayer(width, config.heads, width) for _ in range(config.text_layers)
         )
         self.norm = nn.LayerNorm(width)
         self.token_out = nn.Sequential(
@@ -157,27 +152,23 @@ class TextDecoder(nn.Module):
         self.positions = nn.Parameter(torch.randn(MAX_WORDS, width) * 0.02)
         self.memory_in = nn.Sequential(nn.Linear(config.token_width, width), nn.LayerNorm(width))
         self.layers = nn.ModuleList(
-            TransformerLayer(width, config.heads, width, config.dropout) for _ in range(config.decoder_layers)
+            TransformerLayer(width, config.heads, width) for _ in range(config.decoder_layers)
         )
         self.norm = nn.LayerNorm(width)
-        self.dropout = nn.Dropout(config.dropout)
 
     def every(self, memory: Tensor, memory_mask: Tensor | None, words: Tensor) -> Tensor:
         """Logits (B, N, words): at each of the words (B, N), of the one behind it."""
-        count = words.shape[1]
-        causal = torch.ones(count, count, dtype=torch.bool, device=words.device).tril()[None]
-        x = self.dropout(self.words(words) + self.positions[:count])
-        context = self.memory_in(memory)
-        for layer in self.layers:
-            x = layer(x, causal, context, memory_mask)
-        return F.linear(self.norm(x), self.words.weight)
+        return F.linear(self._states(memory, memory_mask, words), self.words.weight)
 
     def forward(self, memory: Tensor, memory_mask: Tensor, words: Tensor) -> Tensor:
         """Logits (B, words) of the word behind the last of ``words`` (B, N) int64, which begin with `START`."""
+        return F.linear(self._states(memory, memory_mask, words)[:, -1], self.words.weight)
+
+    def _states(self, memory: Tensor, memory_mask: Tensor | None, words: Tensor) -> Tensor:
         count = words.shape[1]
         causal = torch.ones(count, count, dtype=torch.bool, device=words.device).tril()[None]
         x = self.words(words) + self.positions[:count]
         context = self.memory_in(memory)
         for layer in self.layers:
             x = layer(x, causal, context, memory_mask)
-        return F.linear(self.norm(x[:, -1]), self.words.weight)
+        return self.norm(x)

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The caption side on made-up clips: it trains, and its bundle offers captions, search and MoTe."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from motion_engine.bundle import find
+from motion_engine.runtime.torch.captioner import END, MAX_WORDS, PAD, START
+from motion_engine.runtime.torch.mote import INTERACTIONS, MoTeConfig, MotionTextDenoiser
+from training import loop
+from training.config import Config
+from training.data.captions import mirror_caption
+from training.data.motion_set import MotionSet
+from training.latents import LatentWindow
+from training.recipe import CAPTION_STAGES, export_run, extend_run, recipe, train_stage
+from training.restore import restore
+from training.train_captioner import load_captioner, told_by_people
+from training.train_mote import ALIKE, ALONE, CLEAN, draw_times, load_mote, load_motion_tokens
+from training.vocabulary import SPECIAL, Vocabulary
+
+CAPTIONS = """
+[captioner]
+width = 32
+heads = 2
+motion_layers = 1
+text_layers = 1
+decoder_layers = 1
+token_width = 16
+text_tokens = 2
+[captioner_training]
+steps = 40
+batch = 8
+learning_rate = 3e-2
+word_drop = 0.2
+contrast = 1.0
+text_noise = 0.3
+[mote]
+width = 32
+heads = 2
+layers = 2
+encoder_layers = 1
+decoder_layers = 1
+motion_tokens = 3
+interaction = "in_context"
+[mote_training]
+motion_steps = 40
+motion_rate = 3e-3
+token_noise = 0.1
+steps = 20
+learning_rate = 3e-3
+batch = 8
+[presets.captions]
+captioner = "direct"
+steps = 4
+guidance = 2.0
+"""
+
+
+@pytest.fixture(scope="module")
+def caption_config(config_text, tmp_path_factory):
+    file = tmp_path_factory.mktemp("config") / "tiny.toml"
+    file.write_text(config_text + CAPTIONS)
+    return Config.read(file)
+
+
+@pytest.fixture(scope="module")
+def run(caption_config, mocap_folder, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    recipe(caption_config, mocap_folder, folder / "run", folder / "without" / "tiny", "")
+    motion_set = MotionSet.load(folder / "run" / "motions.npz")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "LOG_EVERY", 1)
+        for stage in CAPTION_STAGES:
+            train_stage(stage, caption_config, motion_set, folder / "run")
+    return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def bundle(caption_config, run):
+    out = run.parent / "with" / "tiny"
+    export_run(caption_config, MotionSet.load(run / "motions.npz"), run, out, "")
+    return find(out)
+
+
+def losses_of(run, stage):
+    return [json.loads(line)["loss"] for line in (run / f"{stage}.jsonl").read_text().splitlines()]
+
+
+def test_the_stages_learn(run):
+    for stage in CAPTION_STAGES:
+        assert np.isfinite(losses_of(run, stage)).all()
+    losses = losses_of(run, "captioner")
+    assert np.mean(losses[-5:]) < 0.9 * np.mean(losses[:5])
+
+
+def test_the_bundle_offers_what_was_trained(bundle, caption_config):
+    assert {"motion_to_text", "embed", "variation", "joint"} <= set(bundle.manifest["tasks"])
+    section = bundle.manifest["captions"]
+    words = json.loads((bundle.path / section["words_file"]).read_text())
+    assert tuple(words[:3]) == SPECIAL
+    assert section["max_words"] == MAX_WORDS
+    assert bundle.manifest["networks"]["mote"]["motion_tokens"] == 3
+
+
+def test_a_run_comes_back_from_its_bundle(bundle, run, caption_config, tmp_path):
+    assert {"captioner", "mote_motion", "mote"} <= set(restore(bundle, tmp_path / "run"))
+    trained, words = load_captioner(caption_config, run)
+    restored, same_words = load_captioner(caption_config, tmp_path / "run")
+    assert same_words.words == words.words
+    for one, other in zip(trained.parameters(), restored.parameters(), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-2, rtol=1e-2)  # a bundle holds them rounded
+    load_motion_tokens(caption_config, tmp_path / "run")
+    load_mote(caption_config, tmp_path / "run")
+
+
+def test_a_bundle_is_extended_and_keeps_what_it_has(run, caption_config, tmp_path):
+    without = find(run.parent / "without" / "tiny")
+    extend_run(caption_config, without, run, tmp_path / "tiny", "made by hand")
+    extended = find(tmp_path / "tiny")  # checks every hash
+    old, new = without.manifest["files"], extended.manifest["files"]
+    assert {name: new[name] for name in old} == old
+    assert {"mote.onnx", "caption_encoder.onnx", "words.json"} <= set(new) - set(old)
+    assert extended.manifest["extended_with"] == ["made by hand"]
+    extend_run(caption_config, extended, run, tmp_path / "tiny", "again")
+    assert find(tmp_path / "tiny").manifest["extended_with"] == ["made by hand", "again"]
+
+
+def test_networks_of_other_latents_are_refused(run, caption_config, tmp_path):
+    without = find(run.parent / "without" / "tiny")
+    for name in ("vae.pt", "captioner.pt", "words.json"):
+        (tmp_path / name).write_bytes((run / name).read_bytes())
+    with np.load(run / "latent_stats.npz") as stats:
+        np.savez(tmp_path / "latent_stats.npz", mean=stats["mean"] + 1, std=stats["std"])
+    with pytest.raises(ValueError, match="training restore"):
+        extend_run(caption_config, without, tmp_path, tmp_path / "tiny", "")
+    assert not (tmp_path / "tiny").exists()
+
+
+def test_a_run_without_captions_offers_none(run):
+    without = find(run.parent / "without" / "tiny")
+    assert without.manifest["tasks"] == ["text_to_motion"]
+    assert "captions" not in without.manifest
+
+
+def test_an_interrupted_stage_resumes_to_the_same_weights(run, caption_config, tmp_path):
+    for name in ("vae.pt", "normaliser.npz", "captions.npz", "captioner.pt", "words.json", "mote_motion.pt"):
+        (tmp_path / name).write_bytes((run / name).read_bytes())
+    motion_set = MotionSet.load(run / "motions.npz")
+    stopped = loop.save_checkpoint
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+
+        def interrupted(checkpoint, state):
+            stopped(checkpoint, state)
+            if state["step"] == 7:
+                raise KeyboardInterrupt
+
+        patch.setattr(loop, "save_checkpoint", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train_stage("mote", caption_config, motion_set, tmp_path)
+    train_stage("mote", caption_config, motion_set, tmp_path)
+    one, other = (torch.load(folder / "mote.pt", weights_only=True)["ema"] for folder in (run, tmp_path))
+    assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_a_missing_section_is_named(config, tmp_path):
+    with pytest.raises(ValueError, match=r"lacks the section \[captioner\]"):
+        train_stage("captioner", config, MotionSet({}, [], 20.0), tmp_path)
+
+
+def test_tokens_of_any_length_come_back_at_that_length(run, caption_config):
+    tokens = load_motion_tokens(caption_config, run)
+    mask = torch.arange(9) < torch.tensor([[9], [4]])
+    with torch.no_grad():
+        found = tokens.encoder(torch.randn(2, 9, 4), mask)
+        assert found.shape == (2, 3, 16)
+        assert tokens.decoder(found, mask).shape == (2, 9, 4)
+
+
+def test_the_decoder_sees_no_word_to_come(run, caption_config):
+    networks, _ = load_captioner(caption_config, run)
+    memory, words = torch.randn(1, 2, 16), torch.tensor([[START, 4, 5, 6]])
+    with torch.no_grad():
+        every = networks.decoder.every(memory, None, words)
+        for count in range(1, 5):
+            alone = networks.decoder(memory, torch.ones(1, 2, dtype=torch.bool), words[:, :count])
+            torch.testing.assert_close(alone, every[:, count - 1])
+
+
+def test_words_come_from_the_text_encoders_pieces():
+    vocabulary = Vocabulary.of(["a person walks", "a person tiptoes backwards"], "all-MiniLM-L6-v2")
+    row = vocabulary.encode("a person tiptoes")
+    assert row[0] == START and row[-1] == END and PAD not in row
+    assert vocabulary.encode("a person zigzags")[:3] == vocabulary.encode("a person")[:3]
+    assert vocabulary.batch(["a", "a person walks"]).shape == (2, 5)
+
+
+def test_windows_are_told_in_the_words_of_people(run):
+    motion_set = MotionSet.load(run / "motions.npz")
+    human = motion_set.windows[0].captions[0]
+    window = LatentWindow(
+        torch.zeros(2, 4), torch.zeros(2, 4), (mirror_caption(human), "measured", "other"), ""
+    )
+    (told,) = told_by_people([window], motion_set)
+    assert 0.7 < np.mean([caption == mirror_caption(human) for caption in told.captions]) < 0.9
+    alone = LatentWindow(torch.zeros(2, 4), torch.zeros(2, 4), ("composed",), "joined")
+    assert told_by_people([alone], motion_set)[0].captions == ("composed",)
+
+
+def test_times_cover_what_sampling_asks_for():
+    torch.manual_seed(0)
+    motion, text = draw_times(20_000, torch.device("cpu"))
+    one_clean = ((motion == 0) | (text == 0)).float().mean().item()
+    one_alone = ((motion == 999) | (text == 999)).float().mean().item()
+    both = (motion == text).float().mean().item()
+    for share, expected in ((one_clean, CLEAN), (one_alone, ALONE), (both, ALIKE)):
+        assert abs(share - expected) < 0.02
+
+
+@pytest.mark.parametrize("interaction", INTERACTIONS)
+def test_each_interaction_carries_text_to_motion(interaction):
+    torch.manual_seed(0)
+    network = MotionTextDenoiser(MoTeConfig(32, 2, 2, 1, 1, 3, interaction), 16, 2).eval()
+    torch.nn.init.normal_(network.motion_out.weight)
+    motion, text, times = torch.randn(1, 3, 16), torch.randn(1, 2, 16), (torch.tensor([500.0]),) * 2
+    with torch.no_grad():
+        one, other = network(motion, text, *times), network(motion, text + 1.0, *times)
+    assert (one[:, :3] - other[:, :3]).abs().max() > 1e-4
+
+
+def test_an_unknown_interaction_is_refused():
+    with pytest.raises(ValueError, match="in_context, cross_attention, adaln"):
+        MoTeConfig(32, 2, 2, 1, 1, 3, "osmosis")

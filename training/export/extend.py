@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""More networks for a bundle that is there: what it has stays as it is, to the byte."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from motion_engine.bundle import Bundle
+from motion_engine.runtime.torch.emdm import Generator
+from motion_engine.runtime.torch.vae import MotionVAE
+from training.config import Config
+from training.export.bundle import export_denoiser, export_encoder, write_manifest
+from training.export.captions import CaptionSide
+
+
+def extend_bundle(
+    bundle: Bundle,
+    destination: Path,
+    config: Config,
+    latent_stats: tuple[np.ndarray, np.ndarray],
+    *,
+    vae: MotionVAE | None = None,
+    emdm: Generator | None = None,
+    captions: CaptionSide | None = None,
+    command: str = "",
+) -> None:
+    """Copy ``bundle`` to ``destination``, which may be its own folder, with more networks.
+
+    Parameters
+    ----------
+    latent_stats : mean and standard deviation (C,) of the latents that the new networks were trained on.
+    vae : whose encoder is added, where the bundle has none.
+    emdm, captions : the sampler, and the caption side; they replace those that the bundle has.
+    command : what made the new networks.
+
+    Raises
+    ------
+    ValueError
+        If the new networks speak of other latents than the bundle's, or nothing is to be added.
+    """
+    known = bundle.stats["latent_mean"], bundle.stats["latent_std"]
+    if not all(np.allclose(a, b, atol=1e-4) for a, b in zip(latent_stats, known, strict=True)):
+        raise ValueError(
+            f"The run's latents are not those of the bundle {bundle.name}: "
+            "begin with `python -m training restore`, which keeps their scale."
+        )
+    if vae is not None and "encoder.onnx" in bundle.manifest["files"]:
+        vae = None
+    if vae is None and emdm is None and captions is None:
+        raise ValueError("The run has no network that the bundle lacks.")
+    with tempfile.TemporaryDirectory(dir=destination.parent) as scratch:
+        folder = Path(scratch) / destination.name
+        shutil.copytree(bundle.path, folder)
+        manifest = dict(bundle.manifest)
+        networks, files = dict(manifest["networks"]), dict(manifest["files"])
+        written: list[str] = []
+        if vae is not None:
+            written += export_encoder(vae, folder)
+        if emdm is not None:
+            written += export_denoiser(emdm, config, folder, "emdm")
+            settings = asdict(emdm.settings)
+            manifest["samplers"] = manifest["samplers"] | {"emdm": dict(config.presets["emdm"]) | settings}
+            networks["emdm"] = settings
+        if captions is not None:
+            written += captions.export(folder)
+            manifest["tasks"] = list(dict.fromkeys([*manifest["tasks"], *captions.tasks]))
+            manifest["captions"] = captions.section(config.presets["captions"])
+            networks |= captions.settings()
+        for name in written:
+            files[name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        made = [*manifest.get("extended_with", []), command]
+        del manifest["files"]  # stays the last entry
+        manifest |= {"networks": networks, "extended_with": made, "version": config.bundle.version}
+        manifest["files"] = files
+        write_manifest(folder, manifest)
+        if destination.exists():
+            shutil.rmtree(destination)
+        folder.replace(destination)
