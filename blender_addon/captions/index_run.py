@@ -64,10 +64,11 @@ def kept(action: bpy.types.Action) -> Entry | None:
 
 def entry_of(action: bpy.types.Action, model: str) -> Entry | None:
     """What is known of an Action in the space of a model."""
-    for entry in (entries.get(action.session_uid), kept(action)):
-        if entry is not None and entry.model == model:
-            return entry
-    return None
+    known = entries.get(action.session_uid)
+    if known is not None and known.model == model:
+        return known
+    known = kept(action)
+    return known if known is not None and known.model == model else None
 
 
 class IndexRun(ClipRun):
