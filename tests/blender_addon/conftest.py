@@ -56,6 +56,7 @@ def scene(registered: None) -> Iterator[Any]:
     session.health = {}
     yield bpy.context.scene
     session.cancel()
+    session.end_runs(keep=False)
     session.unplaced = None
 
 
