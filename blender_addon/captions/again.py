@@ -112,7 +112,9 @@ class MOTION_PROMPT_OT_variation(bpy.types.Operator):
         text = cannot("variation", "make variations")
         if not text and action_list.picked() is None:
             text = "Click an action in the list, or select an armature that plays one."
-        if not text and session.task is not None:
+        if not text and (
+            session.task is not None or any(isinstance(run, VariationRun) for run in session.runs)
+        ):
             text = "Something is being generated already."
         cls.poll_message_set(text or "There is nothing to vary.")
         return not text

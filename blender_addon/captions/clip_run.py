@@ -96,12 +96,13 @@ class ClipRun:
     Attributes
     ----------
     problems : title of a source -> why it could not be read.
+    busy : whether there was anything to read yet.
     """
 
     def __init__(self, sources: Sequence[Source], preferred: Sequence[rig.Handle] = ()) -> None:
         self.sources = list(sources)
         self.problems: dict[str, str] = {}
-        self.over = False
+        self.over = self.busy = False
         self.stopped = ""
         self.answered = 0
         self._preferred = list(preferred)
@@ -224,6 +225,7 @@ class ClipRun:
                 self._next()
                 return
             assert self._target is not None
+            self.busy = True
             self._reading = Portions(self._readers, self._target, source.find, source.title, thinned)
         elif self._reading.step(seconds):
             assert self._scan is not None

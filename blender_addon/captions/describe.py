@@ -18,7 +18,7 @@ OTHERS = "motion_prompt_alternatives"
 TAGS = "motion_prompt_tags"
 """Custom property with the tags, one a line."""
 MARKERS = "motion_prompt_markers"
-"""Custom property with the pose markers that a caption has made: frame and name, one a line."""
+"""Custom property with the markers that a caption has made: frame and name, one a line."""
 
 problems: dict[str, str] = {}
 """Name of an Action -> why the last run has found no caption for it."""
@@ -152,29 +152,29 @@ def _mark(
     found: bpy.types.Action | bpy.types.NlaStrip, action: bpy.types.Action, parts: list[Part], where: str
 ) -> None:
     """Mark where the parts of a clip begin; markers of an earlier caption go."""
+    scene = bpy.context.scene
     old = set(lines_of(action, MARKERS))
-    for marker in [marker for marker in action.pose_markers if f"{marker.frame} {marker.name}" in old]:
-        action.pose_markers.remove(marker)
+    for markers in (action.pose_markers, scene.timeline_markers):
+        for marker in [marker for marker in markers if _line(marker) in old]:
+            markers.remove(marker)
     if MARKERS in action:
         del action[MARKERS]
     if len(parts) < 2 or where == "NONE":
         return
-    scene = bpy.context.scene
-    rate = scene.render.fps / scene.render.fps_base
-    start = found.frame_range[0] if isinstance(found, bpy.types.Action) else found.frame_start
+    is_strip = isinstance(found, bpy.types.NlaStrip)
+    start = found.frame_start if is_strip else found.frame_range[0]
     made = []
     for part in parts:
-        frame = start + part.start * rate
+        frame = start + part.start * scene.render.fps / scene.render.fps_base
         name = keyframes.action_name(part.text)
         if where == "TIMELINE":
-            same = [m for m in scene.timeline_markers if m.frame == round(frame) and m.name == name]
-            if not same:
-                scene.timeline_markers.new(name, frame=round(frame))
-            continue
-        if isinstance(found, bpy.types.NlaStrip):
-            frame = float(strip_frames(found, frame))
-        marker = action.pose_markers.new(name)
-        marker.frame = round(frame)
-        made.append(f"{marker.frame} {marker.name}")
-    if made:
-        action[MARKERS] = "\n".join(made)
+            marker = scene.timeline_markers.new(name, frame=round(frame))
+        else:
+            marker = action.pose_markers.new(name)
+            marker.frame = round(float(strip_frames(found, frame)) if is_strip else frame)
+        made.append(_line(marker))
+    action[MARKERS] = "\n".join(made)
+
+
+def _line(marker: bpy.types.TimelineMarker) -> str:
+    return f"{marker.frame} {marker.name}"

@@ -10,7 +10,7 @@ from ..session import session
 from . import action_list, describe
 from .clip_run import ClipRun
 from .find import search
-from .index_run import IndexRun
+from .index_run import IndexRun, entries
 from .operators import cannot
 
 
@@ -42,8 +42,12 @@ class MOTION_PROMPT_PT_library(MotionPanel, bpy.types.Panel):
 
 
 def _draw_buttons(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    """Caption, or the bar in its place while Actions are read."""
-    runs = [run for run in session.runs if isinstance(run, ClipRun)]
+    """Caption, or the bar in its place while Actions are read; a search that finds all of them known shows none."""
+    runs = [
+        run
+        for run in session.runs
+        if isinstance(run, ClipRun) and (run.busy or not isinstance(run, IndexRun))
+    ]
     if runs:
         row = layout.row(align=True).split(factor=0.72, align=True)
         doing = "Reading" if isinstance(runs[0], IndexRun) else "Caption"
@@ -76,7 +80,10 @@ def _draw_action(layout: bpy.types.UILayout, context: bpy.types.Context, action:
                 row = column.row(align=True)
                 row.operator("motion_prompt.choose_caption", text="", icon="RADIOBUT_OFF").index = index
                 draw_lines(row.column(align=True), context, other, "NONE")
-    problem = describe.problems.get(action.name)
+    entry = entries.get(action.session_uid)
+    problem = describe.problems.get(action.name) or (
+        entry.problem if entry is not None and search.text else ""
+    )
     if problem:
         draw_lines(box, context, problem, "ERROR", alert=True)
     if not caption and not problem:
