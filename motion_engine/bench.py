@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 CORES = 2
 """The bars hold for two CPU cores; more would flatter us."""
 
+LIBRARY = 48
+"""Clips that are captioned in a row."""
+
 _WHO = ("a person", "a man", "a woman", "someone", "a tired man", "an old woman", "a child", "a dancer")
 _WHAT = (
     "walks forward", "sits down on a chair", "waves with the right hand", "jumps over a box",
@@ -104,6 +107,7 @@ def measure(
     if hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) > CORES:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
     yield from _generation(repeat, bundle, device, backend)
+    yield from _captions(repeat, bundle, device, backend)
     yield from _process(min(repeat, max(3, repeat // 5)), bundle, device, backend)
     yield _zip_size()
     yield from _keyframes(repeat, blender_python)
@@ -131,6 +135,39 @@ def _generation(repeat: int, bundle: str | None, device: str, backend: str) -> I
         for duration in (4.0, 9.8):
             name = f"EMDM, {duration:g} s clip, {steps} step{'' if steps == 1 else 's'}"
             yield Row.of(name, "ms", None, _time_prompts(engine, repeat, duration, steps, "emdm"))
+
+
+def _captions(repeat: int, bundle: str | None, device: str, backend: str) -> Iterator[Row]:
+    """One clip for which somebody waits, and a library of clips in a row."""
+    alone = ("caption of a 6 s clip", "ms", 150.0)
+    many = (f"caption of a 6 s clip, {LIBRARY} in a row, each", "ms", 120.0)
+    try:
+        from motion_engine.bundle import find_for
+        from motion_engine.captioning.captioner import MANY_TOGETHER
+        from motion_engine.engine import Clip, Engine, GenerateRequest
+
+        engine = Engine(find_for("motion_to_text", bundle), device, backend, CORES)
+        made = [
+            engine.generate(GenerateRequest(prompt, duration=6.0, seed=seed))[0]
+            for seed, prompt in enumerate(prompts(LIBRARY))
+        ]
+        clips = [Clip.of(motion) for motion in made]
+        values = []
+        for index in range(repeat + 3):
+            start = time.perf_counter()
+            engine.caption([clips[index % LIBRARY]])
+            values.append((time.perf_counter() - start) * 1e3)
+        together = []
+        for _ in range(max(repeat // 10, 1)):
+            start = time.perf_counter()
+            engine.caption(clips, together=MANY_TOGETHER)
+            together.append((time.perf_counter() - start) * 1e3 / LIBRARY)
+    except (EngineError, ImportError) as error:
+        yield Row(*alone, note=str(error))
+        yield Row(*many, note=str(error))
+        return
+    yield Row.of(*alone, values[3:])
+    yield Row.of(*many, together)
 
 
 def _time_prompts(

@@ -33,6 +33,7 @@ _PRESETS: dict[str, tuple[str, ...]] = {
     "motionlcm": ("steps", "guidance", "grid"),
     "mld": ("steps", "guidance"),
     "emdm": ("steps", "guidance", "levels", "noise_width"),
+    "mote": ("steps", "guidance"),
 }
 """What the engine reads of a sampler's preset."""
 

@@ -19,6 +19,7 @@ from motion_engine.captioning import joint_space
 from motion_engine.captioning.canonical import Clip as Clip
 from motion_engine.captioning.captioner import PARTS_TOGETHER, Captioner, Result
 from motion_engine.captioning.joint_space import Embeddings, JointSpace
+from motion_engine.captioning.readers import motion_of_text, token_shapes
 from motion_engine.captioning.surprise import surprise
 from motion_engine.cleanup import carry_by_feet, lock_feet, put_on_floor
 from motion_engine.control import Targets
@@ -346,6 +347,14 @@ class Engine:
                 lambda x, t, with_prompt, z: call(x, t, words[with_prompt], z=z),
                 first, random_vectors, noise, plan.times, preset["levels"], plan.guidance, progress,
             )  # fmt: skip
+        if plan.sampler == "mote":
+            motion, unknown = (
+                np.stack([stream.standard_normal(shape, dtype=np.float32) for stream in streams])
+                for shape in token_shapes(self)
+            )
+            return motion_of_text(
+                self, text, motion, unknown, length, len(plan.times), plan.guidance, progress
+            )
         return mld.sample(
             lambda z, t, with_prompt: call(z, t, words[with_prompt], guidance=weight(0.0)),
             first, plan.times, plan.guidance, manifest["prediction"], progress,

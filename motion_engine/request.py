@@ -10,7 +10,7 @@ from motion_engine.bundle import Bundle
 from motion_engine.captioning.canonical import Clip
 from motion_engine.control import Controls, Targets
 from motion_engine.errors import EngineError
-from motion_engine.samplers import emdm, mld, motionlcm
+from motion_engine.samplers import emdm, mld, mote, motionlcm
 
 MAX_PROMPT = 500
 """Characters: what the text encoder reads, with room to spare."""
@@ -155,6 +155,8 @@ def make_plan(bundle: Bundle, request: GenerateRequest) -> Plan:
 def _times(sampler: str, preset: dict[str, Any], steps: int) -> list[int]:
     if sampler == "motionlcm":
         return motionlcm.time_steps(steps, preset["grid"], preset.get("time_lists"))
+    if sampler == "mote":
+        return mote.time_steps(steps)
     if sampler == "emdm":
         return emdm.time_steps(steps, preset["levels"])
     if sampler == "mld":

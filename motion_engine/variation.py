@@ -131,6 +131,13 @@ def _asked(request: GenerateRequest) -> Variation:
 def _plan(bundle: Bundle, request: GenerateRequest, prompt: str, frames: int) -> Plan:
     frames = max(frames, bundle.min_frames)
     plan = make_plan(bundle, replace(request, prompt=prompt, duration=frames / bundle.fps, variation=None))
+    if plan.sampler == "mote":
+        others = [name for name in bundle.samplers if name != "mote"]
+        raise EngineError(
+            "not_supported",
+            "MoTe's tokens are not latents, so it makes no variations.",
+            f"Choose the sampler {' or '.join(others)}." if others else "Choose another bundle.",
+        )
     preset = bundle.samplers[plan.sampler]
     times = start_times(plan.sampler, preset, len(plan.times), _asked(request).strength)
     return replace(plan, times=times, frames=frames)

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,3 +39,28 @@ def no_bundles_of_the_user() -> Iterator[None]:
         del os.environ["MOTION_PROMPT_USER_BUNDLES"]
         if before is not None:
             os.environ["MOTION_PROMPT_USER_BUNDLES"] = before
+
+
+@pytest.fixture(scope="session")
+def caption_bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the untrained bundle ``random``, which offers every task, and ``plain``, which only generates.
+
+    Sentences of ``random`` are words in any order, and short, so that they are soon made; ``mote`` is the same with
+    the other captioner.
+    """
+    pytest.importorskip("torch")
+    from training.export.random_bundle import write_random_bundle
+
+    folder = tmp_path_factory.mktemp("bundles")
+    random = write_random_bundle(folder, captions=True)
+    manifest = json.loads((random / "manifest.json").read_text(encoding="utf-8"))
+    manifest["captions"]["max_words"] = 10
+    (random / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    for name, changes in (
+        ("plain", {"tasks": ["text_to_motion"]}),
+        ("mote", {"captions": manifest["captions"] | {"captioner": "mote"}}),
+    ):
+        shutil.copytree(random, folder / name)
+        changed = manifest | {"name": name} | changes
+        (folder / name / "manifest.json").write_text(json.dumps(changed), encoding="utf-8")
+    return folder

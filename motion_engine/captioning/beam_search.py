@@ -80,10 +80,10 @@ def search(
                 part = scores[first : first + len(own)]
                 first += len(own)
                 beams[clip] = _advance(own, part, finished[clip], width, length, length_power)
-    for clip in range(clips):
-        # what is not at its end after the most words is taken as it is, where nothing has ended
-        if not finished[clip]:
-            finished[clip] = [Candidate(b.words, b.total / len(b.words) ** length_power) for b in beams[clip]]
+    for own, ended in zip(beams, finished, strict=True):
+        # what is not at its end after the most words is taken as it is, as far as too little has ended
+        missing = max(width - len(ended), 0)
+        ended += [Candidate(b.words, b.total / len(b.words) ** length_power) for b in own[:missing]]
     return [sorted(found, key=lambda c: -c.score)[:width] for found in finished]
 
 

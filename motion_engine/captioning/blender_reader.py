@@ -28,7 +28,7 @@ FILE_SECONDS = 300.0
 
 _LINE = "MOTION-PROMPT "
 
-# Run by Blender. Where a file says no frame rate of its own, 30 a second are read.
+# Run by Blender. Where a file says no frame rate, as .glb, 120 a second are read: all usual rates fit into it.
 _SCRIPT = """
 import json, os, sys
 root, folder, files = json.loads(sys.argv[-1])
@@ -45,7 +45,7 @@ def say(**what):
 
 def open_file(path):
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    bpy.context.scene.render.fps = 30
+    bpy.context.scene.render.fps = 120
     for module in ("io_scene_gltf2", "io_scene_fbx", "io_anim_bvh"):
         addon_utils.enable(module)
     suffix = os.path.splitext(path)[1].lower()

@@ -70,6 +70,38 @@ def text_of_motion(
     return Memory.whole(text)
 
 
+def motion_of_text(
+    engine: Engine,
+    tokens: Array,
+    noise: Array,
+    unknown: Array,
+    length: int,
+    steps: int,
+    guidance: float,
+    progress: Callable[[int, int], None],
+) -> Array:
+    """Normalised latents (B, L, C) that MoTe samples given a sentence.
+
+    Parameters
+    ----------
+    tokens : (S, width) features of the sentence from the text encoder.
+    noise, unknown : (B, l, M) and (B, s, M) unit Gaussian: where the motion starts, and the text left open.
+    length : L.
+    progress : called with (steps done, steps in all) after each step; may raise to stop.
+    """
+    mask = np.ones((1, len(tokens)), dtype=bool)
+    said = engine.network("text_reader")({"text": tokens[None], "text_mask": mask})[0][:, 1:]
+    motion, _ = mote.sample(
+        mote_network(engine, lambda: None),
+        mote.Side(noise, is_sampled=True, scale=guidance),
+        mote.Side(np.repeat(said, len(noise), axis=0), is_given=True, open=unknown),
+        steps,
+        progress,
+    )
+    every = np.ones((len(noise), length), dtype=bool)
+    return np.asarray(engine.network("motion_decoder")({"tokens": motion, "mask": every})[0])
+
+
 def mote_network(engine: Engine, check: Callable[[], None]) -> mote.Network:
     """MoTe of an engine as `motion_engine.samplers.mote` calls it; ``check`` is called before each run."""
     run = engine.network("mote")

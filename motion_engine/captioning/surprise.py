@@ -94,7 +94,7 @@ def _plan(bundle: Bundle, request: GenerateRequest) -> Plan:
             "A surprise brings its own sentence: it cannot be combined with a prompt, a variation or controls.",
             "Leave them out.",
         )
-    if request.sampler is not None:
+    if request.sampler not in (None, "mote"):
         raise EngineError(
             "unknown_sampler", "A surprise is made by MoTe, not by another sampler.", "Leave the sampler out."
         )
@@ -107,6 +107,6 @@ def _plan(bundle: Bundle, request: GenerateRequest) -> Plan:
         )
     if not 1 <= steps <= N_TRAIN:
         raise EngineError("bad_steps", f"MoTe takes 1 to {N_TRAIN} steps, not {steps}.", f"{STEPS} is usual.")
-    plain = replace(request, prompt="a motion", surprise=False, steps=None, guidance=None)
+    plain = replace(request, prompt="a motion", surprise=False, sampler=None, steps=None, guidance=None)
     plan = make_plan(bundle, plain)
     return replace(plan, sampler="mote", times=tuple(mote.time_steps(steps)), guidance=float(guidance))

@@ -53,7 +53,7 @@ class VectorFile:
                     self._found = {file: [] for file in self._stamps}
                     for place, vector in zip(json.loads(str(data["places"])), data["vectors"], strict=True):
                         self._found[place["file"]].append((Place(**place), vector))
-        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
             self._stamps, self._found = {}, {}
 
     def fresh(self, file: str) -> bool:

@@ -113,6 +113,8 @@ def test_connection_can_be_used_again(engine: EngineProcess):
 CALLS = [
     ("GET", "/v1/health"),
     ("POST", "/v1/generate"),
+    ("POST", "/v1/caption"),
+    ("POST", "/v1/embed"),
     ("DELETE", "/v1/jobs/x"),
     ("POST", "/v1/bundles"),
     ("DELETE", "/v1/bundles/base"),
@@ -226,12 +228,6 @@ def test_value_that_the_engine_refuses(engine: EngineProcess, change: dict[str, 
     error = reply["error"]
     assert error["code"] not in ("bad_request", "internal")
     assert error["message"].endswith(".") and error["fix"]
-
-
-@pytest.mark.parametrize("path", ["/v1/caption", "/v1/embed"])
-def test_tasks_that_no_bundle_offers_yet(engine: EngineProcess, path: str):
-    status, reply = raw(engine, "POST", path, good_headers(engine), b"{}")
-    assert (status, reply["error"]["code"]) == (501, "not_supported")
 
 
 def test_oversized_body(engine: EngineProcess):

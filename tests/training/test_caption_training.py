@@ -10,6 +10,8 @@ import pytest
 import torch
 
 from motion_engine.bundle import find
+from motion_engine.engine import Engine, GenerateRequest
+from motion_engine.errors import EngineError
 from motion_engine.runtime.torch.captioner import END, MAX_WORDS, PAD, START
 from motion_engine.runtime.torch.mote import INTERACTIONS, MoTeConfig, MotionTextDenoiser
 from training import loop
@@ -58,6 +60,9 @@ batch = 8
 captioner = "direct"
 steps = 4
 guidance = 2.0
+[presets.mote]
+steps = 4
+guidance = 3.0
 """
 
 
@@ -105,6 +110,19 @@ def test_the_bundle_offers_what_was_trained(bundle, caption_config):
     assert tuple(words[:3]) == SPECIAL
     assert section["max_words"] == MAX_WORDS
     assert bundle.manifest["networks"]["mote"]["motion_tokens"] == 3
+
+
+@pytest.mark.parametrize("backend", ["onnx", "torch"])
+def test_a_sentence_becomes_a_motion_by_mote(bundle, backend):
+    engine = Engine(bundle, "cpu", backend)
+    request = GenerateRequest("a person waves", duration=1.5, seed=3, count=2, sampler="mote")
+    told: list[tuple[int, int]] = []
+    one, other = engine.generate(request, lambda *step: told.append(step))
+    assert one.n_frames == 30 and not np.allclose(one.joints, other.joints)
+    assert told[-1] == (4, 4)
+    np.testing.assert_array_equal(one.joints, engine.generate(request)[0].joints)
+    with pytest.raises(EngineError, match="1 to 1000"):
+        engine.generate(GenerateRequest("a person waves", sampler="mote", steps=0))
 
 
 def test_a_run_comes_back_from_its_bundle(bundle, run, caption_config, tmp_path):

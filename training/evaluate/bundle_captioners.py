@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from motion_engine.captioning import memory
-from motion_engine.captioning.canonical import Clip
-from motion_engine.captioning.captioner import MAX_COUNT, Caption
-from motion_engine.captioning.parts import latents_of
 from numpy.typing import NDArray
 
 from motion_engine import features
 from motion_engine.bundle import Bundle
+from motion_engine.captioning.canonical import Clip
+from motion_engine.captioning.captioner import Caption
+from motion_engine.captioning.limits import MAX_COUNT
+from motion_engine.captioning.parts import latents_of
+from motion_engine.captioning.readers import Memory, read_motions, text_of_motion
 from motion_engine.engine import Engine
 from motion_engine.motion import Motion
 from training.evaluate.caption_sets import Captioner, Spoken
@@ -34,7 +35,7 @@ class JointSpace:
 
     def embed_motions(self, motions: Sequence[Motion]) -> Array:
         """Unit vectors (N, E); motions are taken as they are, whole, and long ones are not cut."""
-        return self._engine.joint_space.motions(_latents(self._engine, motions))
+        return read_motions(self._engine, _latents(self._engine, motions))[0]
 
     def embed_texts(self, captions: Sequence[str]) -> Array:
         """Unit vectors (N, E)."""
@@ -54,7 +55,7 @@ def bundle_captioners(engine: Engine, mote_steps: Sequence[int] = ()) -> dict[st
     bundle = engine.bundle
     settings = bundle.manifest["captions"]
     found: dict[str, Captioner] = {
-        PLAIN: lambda motions: _likeliest(engine, memory.direct(engine, _latents(engine, motions)))
+        PLAIN: lambda motions: _likeliest(engine, read_motions(engine, _latents(engine, motions))[1])
     }
     if has_network(bundle, "mote"):
         for steps in mote_steps or [int(settings["steps"])]:
@@ -87,14 +88,13 @@ def _latents(engine: Engine, motions: Sequence[Motion]) -> list[Array]:
 
 def _through_mote(engine: Engine, steps: int, guidance: float) -> Captioner:
     def captions(motions: Sequence[Motion]) -> list[Spoken]:
-        read = memory.through_mote(engine, _latents(engine, motions), steps, guidance, _never)
-        return _likeliest(engine, read)
+        return _likeliest(engine, text_of_motion(engine, _latents(engine, motions), steps, guidance, _never))
 
     return captions
 
 
-def _likeliest(engine: Engine, read: tuple[Array, NDArray[np.bool_]]) -> list[Spoken]:
-    spoken = engine.captioner.sentences(*read, _never)
+def _likeliest(engine: Engine, memory: Memory) -> list[Spoken]:
+    spoken = engine.captioner.sentences(memory, _never)
     return [(best.text, [other.text for other in others]) for best, *others in spoken]
 
 

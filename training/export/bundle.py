@@ -128,6 +128,8 @@ def write_bundle(
         generator = denoisers.get("emdm")
         if isinstance(generator, Generator):
             samplers["emdm"] |= asdict(generator.settings)
+        if captions is not None:
+            samplers |= captions.samplers(config.presets)
         manifest = {
             "schema": SCHEMA,
             **asdict(config.bundle),

@@ -38,6 +38,10 @@ class CaptionSide:
         found: dict[str, Any] = {"captioner": asdict(self.networks.config)}
         return found | ({"mote": asdict(self.sizes)} if self.sizes is not None else {})
 
+    def samplers(self, presets: dict[str, dict[str, Any]]) -> dict[str, Any]:
+        """MoTe as a sampler of motion, where its networks are there and ``presets`` has it."""
+        return {"mote": dict(presets["mote"])} if self.mote is not None and "mote" in presets else {}
+
     def section(self, preset: dict[str, Any]) -> dict[str, Any]:
         """The manifest's ``captions``."""
         config = self.networks.config

@@ -72,6 +72,7 @@ def extend_bundle(
             manifest["tasks"] = list(dict.fromkeys([*manifest["tasks"], *captions.tasks]))
             manifest["captions"] = captions.section(config.presets["captions"])
             networks |= captions.settings()
+            manifest["samplers"] = manifest["samplers"] | captions.samplers(config.presets)
         for name in written:
             files[name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
         made = [*manifest.get("extended_with", []), command]
