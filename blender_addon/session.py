@@ -10,6 +10,7 @@ import queue
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import bpy
@@ -138,7 +139,7 @@ class Session:
             changed = True
         for run in list(self.runs):
             changed = True
-            if not run.step() and run in self.runs:
+            if not self._guarded(run, run.step) and run in self.runs:
                 self.runs.remove(run)
         if changed:
             self.show()
@@ -164,8 +165,9 @@ class Session:
                 ):
                     self.status = Status("INFO", "The engine is ready.")
                 return
-        if any(run.take(number, event) for run in self.runs):
-            return
+        for run in list(self.runs):
+            if self._guarded(run, partial(run.take, number, event)):
+                return
         errand = self.errand
         if errand is not None and errand.job is not None and number == errand.job.number:
             self._errand_over(errand, event)
@@ -192,6 +194,17 @@ class Session:
             case engine.Stopped():
                 self._drop()
                 self.status = Status("INFO", "Cancelled. Nothing was changed.")
+
+    def _guarded(self, run: Run, step: Callable[[], bool]) -> bool:
+        """A step of a run; one that breaks ends the run, is seen by the user, and the timer lives on."""
+        try:
+            return step()
+        except Exception as error:
+            traceback.print_exc()
+            if run in self.runs:
+                self.runs.remove(run)
+            self.status = Status("ERROR", f"Something went wrong: {error}. Try again.", (_OPEN_LOG,))
+            return False
 
     def _errand_over(self, errand: Errand, event: engine.Event) -> None:
         self.errand = None
