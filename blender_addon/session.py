@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import traceback
 from collections.abc import Callable
@@ -203,6 +204,8 @@ class Session:
             traceback.print_exc()
             if run in self.runs:
                 self.runs.remove(run)
+            with contextlib.suppress(Exception):
+                run.cancel()  # leaves nothing behind in the file
             self.status = Status("ERROR", f"Something went wrong: {error}. Try again.", (_OPEN_LOG,))
             return False
 
