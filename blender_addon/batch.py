@@ -13,8 +13,9 @@ from motion_engine.batch import BatchError, BatchItem, decode_batch, parse_batch
 
 from .operators import place_for, refuse
 from .properties import MotionPromptSettings, request_body
-from .session import Item, Task, session
+from .session import session
 from .status import Fix, Status, UserError
+from .tasks import Item, Task
 
 
 def items_of(settings: MotionPromptSettings, lines: list[BatchItem]) -> list[Item]:

@@ -203,7 +203,7 @@ def checked(
         raise UserError(
             f"'{target.name}': the limbs of {named} do not keep their length on IK, or do not bend by their poles "
             "alone. Key the FK controls instead. Nothing was changed.",
-            [_KEY_FK],
+            [KEY_FK],
         )
     return controls
 

@@ -8,6 +8,7 @@ from typing import Any
 import bpy
 from bpy.app.handlers import persistent
 
+from .captions import describe, find
 from .session import session
 from .status import Status
 
@@ -17,7 +18,10 @@ def before_load(*_: Any) -> None:
     """A motion for an armature of the old file has no place in the new one."""
     running = session.task is not None
     session.cancel()
+    session.end_runs(keep=False)
     session.unplaced = None
+    describe.problems.clear()
+    find.forget()
     text = "The generation was cancelled, because another file was opened." if running else ""
     session.status = Status("INFO", text)
 

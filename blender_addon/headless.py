@@ -12,8 +12,9 @@ import bpy
 from . import apply, rig, unfit
 from .properties import request_body, retarget_options
 from .retarget.options import Controls
-from .session import Item, Task, pump, session
+from .session import pump, session
 from .status import UserError
+from .tasks import Item, Task
 from .writing import Writing
 
 

@@ -12,8 +12,9 @@ from bpy.props import StringProperty
 
 from .models import NOT_FOR_SALE, known, title
 from .operators import refuse
-from .session import Errand, session
+from .session import session
 from .status import Fix, Status
+from .tasks import Errand
 
 _ANOTHER_FILE = Fix("Choose a File", "motion_prompt.add_model", {}, "FILEBROWSER")
 

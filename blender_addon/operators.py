@@ -12,8 +12,9 @@ from . import apply, rig, unfit
 from .character.build import add_character
 from .preferences import log_path
 from .properties import MAX_SEED, request_body, retarget_options
-from .session import Item, Task, session
+from .session import session
 from .status import Status, UserError
+from .tasks import Item, Task
 from .writing import Writing
 
 

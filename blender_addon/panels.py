@@ -77,14 +77,14 @@ def _draw_target(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
 def draw_lines(
     layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str, alert: bool = False
 ) -> None:
-    """A text over as many lines as the sidebar's width asks for."""
+    """A text over as many lines as the sidebar's width asks for, all of them as far from the edge."""
     column = layout.column(align=True)
     column.alert = alert
     # a popover's region does not know its width yet while it is drawn
     in_sidebar = context.region is not None and context.region.type == "UI"
     width = context.region.width / context.preferences.system.ui_scale if in_sidebar else POPOVER_WIDTH
     for index, line in enumerate(textwrap.wrap(text, max(20, int((width - 60) / 6.4)))):
-        column.label(text=line, icon=icon if index == 0 else "BLANK1")
+        column.label(text=line, icon=icon if index == 0 or icon == "NONE" else "BLANK1")
 
 
 def _draw_status(layout: bpy.types.UILayout, context: bpy.types.Context, status: Status) -> None:

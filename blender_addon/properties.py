@@ -18,6 +18,7 @@ from bpy.props import (
 )
 
 from . import models, takes
+from .captions.properties import MotionPromptCaptions
 from .preferences import preferences
 from .retarget.options import RetargetOptions
 from .session import session
@@ -156,6 +157,7 @@ class MotionPromptSettings(bpy.types.PropertyGroup):
         update=_bundle_changed, options=set(),
     )  # fmt: skip
     writing: PointerProperty(type=MotionPromptWriting)
+    captions: PointerProperty(type=MotionPromptCaptions)
     batch_text: PointerProperty(
         name="Text", description="A Text of this file with one prompt a line", type=bpy.types.Text
     )

@@ -6,21 +6,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import bpy
-
-from motion_engine.motion import Motion
 
 from . import apply
 from .engine import worker as engine
 from .engine.launch import engine_launch
 from .preferences import log_path, preferences
 from .status import Fix, Status, UserError
+from .tasks import Errand, Run, Task
 
 TICK_SECONDS = 0.03
 
@@ -30,66 +31,14 @@ _PLACE_AGAIN = Fix("Put It on the Selected Armature", "motion_prompt.place_again
 _OPEN_LOG = Fix("Open Log", "motion_prompt.open_log", {}, "TEXT")
 
 
-@dataclass(frozen=True)
-class Item:
-    """One request of a task and the name of what it makes."""
-
-    body: dict[str, Any]
-    name: str
-
-
-@dataclass
-class Task:
-    """One click of the user: a prompt with its variations, or a batch.
-
-    Attributes
-    ----------
-    items : what to make, in order.
-    place : where the keys go.
-    title : name of the undo step.
-    notes : sentences to add to the closing line, with their buttons.
-    """
-
-    items: list[Item]
-    place: apply.Place
-    title: str
-    notes: list[Status] = field(default_factory=list)
-    at: int = 0
-    job: engine.Job | None = None
-    motions: list[Motion] = field(default_factory=list)
-    made: list[str] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)
-    report: str = ""
-
-
-@dataclass
-class Errand:
-    """A call to the engine that makes no keys.
-
-    Attributes
-    ----------
-    method, path, body : the call.
-    activity : what the status line says meanwhile.
-    closing : makes the closing line of the engine's reply.
-    fixes : buttons under a refusal.
-    """
-
-    method: str
-    path: str
-    body: dict[str, Any] | None
-    activity: str
-    closing: Callable[[dict[str, Any]], Status]
-    fixes: tuple[Fix, ...] = ()
-    job: engine.Job | None = None
-
-
 class Session:
-    """The one running task and its engine; beside it, at most one errand."""
+    """The one running task and its engine; beside it, at most one errand and some runs."""
 
     def __init__(self) -> None:
         self.worker: engine.Worker | None = None
         self.task: Task | None = None
         self.errand: Errand | None = None
+        self.runs: list[Run] = []
         self.status = Status("INFO", "")
         self.progress = 0.0
         self.activity = ""
@@ -125,19 +74,25 @@ class Session:
     def send(self, errand: Errand) -> None:
         """Have the engine do something else; its sentence takes the place of the line when it is done."""
         self.errand = errand
-        errand.job = self._engine().call(errand.method, errand.path, errand.body)
+        errand.job = self.ensure_worker().call(errand.method, errand.path, errand.body)
         self.set_status(Status("INFO", f"{errand.activity}..."))
+        ensure_timer()
+
+    def begin(self, run: Run) -> None:
+        """Have a run move forward until it is over."""
+        self.runs.append(run)
         ensure_timer()
 
     def warm(self) -> None:
         """Have the engine started in the background."""
-        self._engine().warm()
+        self.ensure_worker().warm()
         ensure_timer()
 
     def restart_engine(self) -> None:
         """End the engine and start a new one."""
         self.cancel("Cancelled, because the engine was restarted.")
         self.errand = None
+        self.end_runs()
         if self.worker is not None:
             self.worker.stop()
             self.worker = None
@@ -147,11 +102,17 @@ class Session:
     def stop(self) -> None:
         """End everything; at the end of the add-on or of Blender."""
         self.task = self.unplaced = self.errand = None
+        self.end_runs(keep=False)
         if self.worker is not None:
             self.worker.stop()
             self.worker = None
         self.health = {}
         self.status = Status("INFO", "")
+
+    def end_runs(self, keep: bool = True) -> None:
+        """End what runs beside the task."""
+        while self.runs:
+            self.runs.pop().cancel(keep)
 
     def place_again(self, place: apply.Place) -> None:
         """Put motions that had lost their armature on another one."""
@@ -177,9 +138,13 @@ class Session:
                 break
             self._take(number, event)
             changed = True
+        for run in list(self.runs):
+            changed = True
+            if not self._guarded(run, run.step) and run in self.runs:
+                self.runs.remove(run)
         if changed:
             self.show()
-        return self.task is not None or self.errand is not None
+        return self.task is not None or self.errand is not None or bool(self.runs)
 
     def _take(self, number: int, event: engine.Event) -> None:
         match event:
@@ -202,6 +167,9 @@ class Session:
                     and not self.status.text.startswith("Cancel")
                 ):
                     self.status = Status("INFO", "The engine is ready.")
+                return
+        for run in list(self.runs):
+            if self._guarded(run, partial(run.take, number, event)):
                 return
         errand = self.errand
         if errand is not None and errand.job is not None and number == errand.job.number:
@@ -230,6 +198,19 @@ class Session:
                 self._drop()
                 self.status = Status("INFO", "Cancelled. Nothing was changed.")
 
+    def _guarded(self, run: Run, step: Callable[[], bool]) -> bool:
+        """A step of a run; one that breaks ends the run, is seen by the user, and the timer lives on."""
+        try:
+            return step()
+        except Exception as error:
+            traceback.print_exc()
+            if run in self.runs:
+                self.runs.remove(run)
+            with contextlib.suppress(Exception):
+                run.cancel()  # leaves nothing behind in the file
+            self.status = Status("ERROR", f"Something went wrong: {error}. Try again.", (_OPEN_LOG,))
+            return False
+
     def _errand_over(self, errand: Errand, event: engine.Event) -> None:
         self.errand = None
         match event:
@@ -243,7 +224,8 @@ class Session:
             case _:
                 self.status = Status("INFO", "")
 
-    def _engine(self) -> engine.Worker:
+    def ensure_worker(self) -> engine.Worker:
+        """The worker, which starts an engine at its first job."""
         if self.worker is None:
             python = bpy.path.abspath(preferences().engine_python)
             self.worker = engine.Worker(lambda: engine_launch(python), log_path())
@@ -252,7 +234,7 @@ class Session:
     def _submit(self) -> None:
         assert self.task is not None
         self.task.motions = []
-        self.task.job = self._engine().submit(self.task.items[self.task.at].body)
+        self.task.job = self.ensure_worker().submit(self.task.items[self.task.at].body)
 
     def _next(self) -> None:
         task = self.task
@@ -271,7 +253,8 @@ class Session:
         """Write what has arrived; on failure the motions are kept for another place."""
         item = task.items[task.at]
         try:
-            result = apply.write(task.place, task.motions, item.name, is_first=not task.made)
+            name = item.name or str(task.motions[0].provenance["prompt"])  # a surprise names itself
+            result = apply.write(task.place, task.motions, name, is_first=not task.made)
         except UserError as error:
             fixes = (*error.fixes, _PLACE_AGAIN) if _PLACE_AGAIN not in error.fixes else error.fixes
             problem = Status("ERROR", error.text, fixes)

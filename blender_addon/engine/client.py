@@ -14,6 +14,8 @@ from typing import Any
 from .process import Address
 
 CONNECT_SECONDS = 5.0
+COMPUTE_SECONDS = 120.0
+"""How long a call may take that runs networks over a handful of clips."""
 
 
 class ReplyError(Exception):
@@ -25,16 +27,16 @@ class ReplyError(Exception):
 
 
 class Stream:
-    """One ``POST /v1/generate`` and its events; `close` may be called from another thread."""
+    """One ``POST`` that is answered by events; `close` may be called from another thread."""
 
-    def __init__(self, address: Address, body: dict[str, Any]) -> None:
+    def __init__(self, address: Address, body: dict[str, Any], path: str = "/v1/generate") -> None:
         self._lock = threading.Lock()
         self._connection = http.client.HTTPConnection("127.0.0.1", address.port, timeout=CONNECT_SECONDS)
         self._connection.connect()
         self._socket: socket.socket = self._connection.sock
         self._socket.settimeout(None)  # a job may wait in the queue for long
         self._connection.request(
-            "POST", "/v1/generate", json.dumps(body).encode("utf-8"),
+            "POST", path, json.dumps(body).encode("utf-8"),
             {"Authorization": f"Bearer {address.token}", "Content-Type": "application/json"},
         )  # fmt: skip
 
@@ -93,6 +95,30 @@ def call(
         raise _refusal(reply.status, content)
     value: dict[str, Any] = json.loads(content)
     return value
+
+
+def caption(address: Address, body: dict[str, Any]) -> Stream:
+    """Sentences for the ``clips`` of a body, as a stream of ``caption`` and ``clip_error`` events.
+
+    Raises
+    ------
+    OSError
+        If nobody answers.
+    """
+    return Stream(address, body, "/v1/caption")
+
+
+def embed(address: Address, body: dict[str, Any]) -> dict[str, Any]:
+    """The ``texts`` and ``clips`` of a body as unit vectors of one space, and the ``problems`` of clips.
+
+    Raises
+    ------
+    ReplyError
+        If it is refused.
+    OSError, http.client.HTTPException
+        If nobody answers.
+    """
+    return call(address, "POST", "/v1/embed", COMPUTE_SECONDS, body)
 
 
 def health(address: Address) -> dict[str, Any]:

@@ -18,10 +18,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from motion_engine.motion import Motion
 from motion_engine.wire import decode_motion
 
 from . import client
+from .events import (
+    Answered,
+    Arrived,
+    ClipFailed,
+    Event,
+    Failed,
+    Finished,
+    Progress,
+    Queued,
+    Ready,
+    Starting,
+    Stopped,
+    captioned,
+)  # fmt: skip
 from .launch import Launch
 from .process import Address, EngineProcess, EngineStartError, describe_exit
 
@@ -31,88 +44,30 @@ CALL_SECONDS = 600.0
 """How long a call may take that copies a model."""
 
 
+Body = dict[str, Any] | None
+Prepare = Callable[[], Body]
+"""Makes a body on the thread, from what was read before; None where nothing is left to ask for."""
+
+
 @dataclass
 class Job:
     """A request on its way: a ``POST /v1/generate``, or the ``call`` (method, path) if there is one.
 
     All but ``cancelled`` belongs to the thread.
+
+    Attributes
+    ----------
+    prepare : makes the body of a ``POST /v1/caption``, or of ``/v1/embed`` where ``call`` says so.
     """
 
-    body: dict[str, Any] | None
+    body: Body
     call: tuple[str, str] | None = None
+    prepare: Prepare | None = None
     number: int = field(default_factory=lambda: next(_numbers))
     cancelled: threading.Event = field(default_factory=threading.Event)
     stream: client.Stream | None = None
     engine_id: str | None = None
     retried: bool = False
-
-
-@dataclass(frozen=True)
-class Starting:
-    """The engine is being started; ``reason`` says why when that is worth saying."""
-
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Ready:
-    """The engine has loaded its model, or failed to; ``health`` is its own report."""
-
-    health: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Queued:
-    """The job waits behind ``position`` others."""
-
-    position: int
-
-
-@dataclass(frozen=True)
-class Progress:
-    """``fraction`` of the job is done."""
-
-    fraction: float
-
-
-@dataclass(frozen=True)
-class Arrived:
-    """Motion ``index`` of ``count``."""
-
-    index: int
-    count: int
-    motion: Motion
-
-
-@dataclass(frozen=True)
-class Finished:
-    """All motions have arrived."""
-
-    elapsed_ms: float
-
-
-@dataclass(frozen=True)
-class Failed:
-    """The job is over without its motions."""
-
-    code: str
-    message: str
-    fix: str
-
-
-@dataclass(frozen=True)
-class Stopped:
-    """The job was cancelled."""
-
-
-@dataclass(frozen=True)
-class Answered:
-    """The call was answered."""
-
-    reply: dict[str, Any]
-
-
-Event = Starting | Ready | Queued | Progress | Arrived | Finished | Failed | Stopped | Answered
 
 
 class Worker:
@@ -147,6 +102,18 @@ class Worker:
     def call(self, method: str, path: str, body: dict[str, Any] | None) -> Job:
         """Queue a call with a single answer."""
         job = Job(body, (method, path))
+        self._inbox.put(job)
+        return job
+
+    def caption(self, prepare: Prepare) -> Job:
+        """Queue clips to find sentences for."""
+        job = Job(None, prepare=prepare)
+        self._inbox.put(job)
+        return job
+
+    def embed(self, prepare: Prepare) -> Job:
+        """Queue texts and clips to place in the space in which they can be compared."""
+        job = Job(None, ("POST", "/v1/embed"), prepare)
         self._inbox.put(job)
         return job
 
@@ -208,11 +175,16 @@ class Worker:
         if address is None or job.cancelled.is_set():
             self._say(job, Stopped())
         else:
+            if job.prepare is not None:
+                job.body = job.prepare()
+                if job.body is None:
+                    self._say(job, Answered({}) if job.call is not None else Finished(0.0))
+                    return
             if job.call is not None:
                 self._call(job, address)
             elif job.body:
-                self._generate(job, address)
-                self._reported = False  # models may have been added from elsewhere: the menu is to show them
+                self._stream(job, address)
+                self._reported = self._reported and job.prepare is not None  # the menu is to show new models
             self._report(job, address)
 
     def _address(self, job: Job, reason: str = "") -> Address | None:
@@ -248,6 +220,9 @@ class Worker:
         """Make a call and pass its answer on, after the engine's report on how things are now."""
         assert job.call is not None
         try:
+            if job.prepare is not None:
+                self._say(job, Answered(client.embed(address, job.body or {})))
+                return
             reply = client.call(address, *job.call, timeout=CALL_SECONDS, body=job.body)
         except client.ReplyError as error:
             self._say(job, Failed(error.code, error.message, error.fix))
@@ -259,11 +234,11 @@ class Worker:
         self._report(job, address)
         self._say(job, Answered(reply))
 
-    def _generate(self, job: Job, address: Address) -> None:
+    def _stream(self, job: Job, address: Address) -> None:
         assert job.body is not None
         finished = False
         try:
-            job.stream = client.Stream(address, job.body)
+            job.stream = (client.Stream if job.prepare is None else client.caption)(address, job.body)
             if job.cancelled.is_set():  # too early for `_cancel` to see the stream
                 job.stream.close()
             for event in job.stream.events():
@@ -299,6 +274,11 @@ class Worker:
             case "motion":
                 motion = decode_motion(event["motion"])
                 self._say(job, Arrived(int(event["index"]), int(event["count"]), motion))
+            case "caption":
+                self._say(job, captioned(event))
+            case "clip_error":
+                message = f"{event['message']} {event['fix']}".strip()
+                self._say(job, ClipFailed(int(event["clip"]), message))
             case "done":
                 self._say(job, Finished(float(event["elapsed_ms"])))
                 return True

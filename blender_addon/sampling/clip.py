@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import bpy
 import numpy as np
@@ -94,6 +95,21 @@ class Reader:
         UserError
             If the frames make no clip or the Action does not animate the armature.
         """
+        times, rate = self.times(source, frames)
+        try:
+            posed = _pose(self.target, source, times, self.rest, self.measured)
+            return Clip(*to_motion(self.measured, posed, rate))
+        except ValueError as error:
+            raise UserError(f"'{self.target.name}' cannot be read: {error}") from None
+
+    def times(self, source: Source, frames: Sequence[float] | None = None) -> tuple[Array, float]:
+        """The frames (T,) to read, as `read` takes them, and how many of them make a second.
+
+        Raises
+        ------
+        UserError
+            If they make no clip.
+        """
         render = self.scene.render
         times = frame_range(self.target, source, self.scene) if frames is None else frames
         times = np.asarray(times, dtype=float)
@@ -102,11 +118,7 @@ class Reader:
         step = float(times[1] - times[0]) if len(times) > 1 else 1.0
         if step <= 0 or not np.allclose(np.diff(times), step, rtol=1e-4):
             raise UserError("The frames to read must follow one another at equal distances.")
-        try:
-            posed = _pose(self.target, source, times, self.rest, self.measured)
-            return Clip(*to_motion(self.measured, posed, render.fps / render.fps_base / step))
-        except ValueError as error:
-            raise UserError(f"'{self.target.name}' cannot be read: {error}") from None
+        return times, render.fps / render.fps_base / step
 
     def in_own_space(self, frame: float) -> Stand:
         """Where the present animation has the character at a frame.
@@ -132,7 +144,7 @@ class Reader:
         matrices = np.array([[shown.pose.bones[name].matrix for name in self.rest.names]], dtype=float)
         world = np.array([shown.matrix_world], dtype=float)
         try:
-            posed = _posed(self.rest, self.measured, matrices, world)
+            posed = posed_rig(self.rest, self.measured, matrices, world)
             return Clip(*to_motion(self.measured, posed, render.fps / render.fps_base))
         except ValueError as error:
             raise UserError(f"'{self.target.name}' cannot be read: {error}") from None
@@ -179,15 +191,50 @@ def strip_frames(strip: bpy.types.NlaStrip, frames: Array) -> Array:
     return strip.action_frame_start + inside
 
 
-def _pose(
-    target: bpy.types.Object, source: Source, times: Array, rest: solver.RestRig, measured: solver.Target
-) -> PosedRig:
+@dataclass(frozen=True)
+class Played:
+    """What moves an armature while a source is read.
+
+    Attributes
+    ----------
+    action, slot : the Action and its slot, None where strips play.
+    keyed : the curves of its bones' channels.
+    left : channels in which the Action that plays now has left values that are none of the source's.
+    moves_object : whether it keys more than bones.
+    """
+
+    action: bpy.types.Action | None
+    slot: Any
+    keyed: dict[curves.Key, bpy.types.FCurve]
+    left: list[curves.Key]
+    moves_object: bool
+
+    def play(self, actor: bpy.types.Object) -> None:
+        """Have a copy of the armature play the Action, and nothing else."""
+        self.clear(actor)
+        anim = actor.animation_data or actor.animation_data_create()
+        anim.use_nla = False
+        compat.assign_slot(anim, self.action, self.slot)
+
+    def clear(self, actor: bpy.types.Object) -> None:
+        """Put what another Action has left at rest."""
+        for bone, prop, at in self.left:
+            getattr(actor.pose.bones[bone], prop)[at] = curves.REST[prop][at]
+
+
+def played(target: bpy.types.Object, source: Source) -> Played:
+    """What a source, or what the armature plays now, moves it by.
+
+    Raises
+    ------
+    ValueError
+        If the source has no keys for its bones.
+    """
     data = target.animation_data
     own = data.action if data is not None else None
     action, slot = own, compat.slot_for(own, target) if own is not None else None
     if isinstance(source, bpy.types.NlaStrip):
         action, slot = source.action, compat.strip_slot(source, target)
-        times = strip_frames(source, times)
     elif source is not None:
         action, slot = source, compat.slot_for(source, target)
     found = compat.slot_curves(action, slot) if action is not None else []
@@ -199,26 +246,45 @@ def _pose(
     if action != own and own is not None:
         left = list(curves.keyed_channels(target, compat.slot_curves(own, compat.slot_for(own, target))))
     moved = any(not curve.data_path.startswith("pose.bones") for curve in found)
+    return Played(action, slot, keyed, left, moved)
+
+
+def plain_rig(
+    target: bpy.types.Object, source: Source, what: Played, names: Sequence[str]
+) -> curves.PlainRig | None:
+    """The rig as curves alone can pose it; None where Blender has to evaluate it."""
+    data = target.animation_data
     stacked = source is None and data is not None and _plays_strips(data)
-    plain = None if moved or stacked or not _stands(target) else curves.read_plain(target, rest.names)
+    if what.moves_object or stacked or not _stands(target):
+        return None
+    plain = curves.read_plain(target, names)
+    return curves.without(plain, what.left) if plain is not None and what.left else plain
+
+
+def action_times(source: Source, times: Array) -> Array:
+    """Frames (T,) of the Action that a source plays at frames (T,) of the scene."""
+    return strip_frames(source, times) if isinstance(source, bpy.types.NlaStrip) else times
+
+
+def _pose(
+    target: bpy.types.Object, source: Source, times: Array, rest: solver.RestRig, measured: solver.Target
+) -> PosedRig:
+    what = played(target, source)
+    times = action_times(source, times)
+    plain = plain_rig(target, source, what, rest.names)
     if plain is not None:
-        matrices = curves.pose_matrices(curves.without(plain, left) if left else plain, keyed, times)
-        world = np.broadcast_to(np.array(_place(target), dtype=float), (len(times), 4, 4))
+        values = {
+            key: curves.evaluate(curve, times) for key, curve in curves.needed(plain, what.keyed).items()
+        }
+        matrices = curves.pose_matrices(plain, values, len(times))
+        world = np.broadcast_to(place(target), (len(times), 4, 4))
     else:
-
-        def play(actor: bpy.types.Object) -> None:
-            for bone, prop, at in left:
-                getattr(actor.pose.bones[bone], prop)[at] = curves.REST[prop][at]
-            if source is not None:
-                anim = actor.animation_data or actor.animation_data_create()
-                anim.use_nla = False
-                compat.assign_slot(anim, action, slot)
-
-        matrices, world = evaluate.pose_matrices(target, rest.names, times, play)
-    return _posed(rest, measured, np.stack([matrices[name] for name in rest.names], axis=1), world)
+        prepare = what.clear if source is None else what.play
+        matrices, world = evaluate.pose_matrices(target, rest.names, times, prepare)
+    return posed_rig(rest, measured, np.stack([matrices[name] for name in rest.names], axis=1), world)
 
 
-def _posed(rest: solver.RestRig, measured: solver.Target, matrices: Array, world: Array) -> PosedRig:
+def posed_rig(rest: solver.RestRig, measured: solver.Target, matrices: Array, world: Array) -> PosedRig:
     """From the bones' matrices (T, n, 4, 4) in armature space."""
     count = len(matrices)
     turns = np.tile(quat.IDENTITY, (count, skeleton.N_JOINTS, 1))
@@ -252,9 +318,9 @@ def _stands(target: bpy.types.Object) -> bool:
     return True
 
 
-def _place(target: bpy.types.Object) -> np.ndarray:
-    """World matrix of an object that nothing moves, whether Blender has updated it yet or not."""
+def place(target: bpy.types.Object) -> Array:
+    """World matrix (4, 4) of an object that nothing moves, whether Blender has updated it yet or not."""
     own = np.array(target.matrix_basis, dtype=float)
     if target.parent is None:
         return own
-    return _place(target.parent) @ np.array(target.matrix_parent_inverse, dtype=float) @ own
+    return place(target.parent) @ np.array(target.matrix_parent_inverse, dtype=float) @ own

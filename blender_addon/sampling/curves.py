@@ -96,17 +96,32 @@ def _is_rigged(target: bpy.types.Object, needed: dict[str, bpy.types.PoseBone]) 
 
 def keyed_channels(target: bpy.types.Object, curves: Sequence[bpy.types.FCurve]) -> dict[Key, Any]:
     """The curves that key channels of pose bones and are not muted."""
-    holders = {
-        f'pose.bones["{bpy.utils.escape_identifier(bone.name)}"].{prop}': (bone.name, prop)
-        for bone in target.pose.bones
-        for prop in PROPERTIES
-    }
+    bones = target.pose.bones
+    start = 'pose.bones["'
     found = {}
     for curve in curves:
-        holder = holders.get(curve.data_path)
-        if holder is not None and not curve.mute and not (curve.group is not None and curve.group.mute):
-            found[(*holder, curve.array_index)] = curve
+        path = curve.data_path
+        if not path.startswith(start):
+            continue
+        escaped, _, prop = path[len(start) :].rpartition('"].')
+        name = bpy.utils.unescape_identifier(escaped)
+        if prop in REST and name in bones and not curve.mute and not (curve.group and curve.group.mute):
+            found[name, prop, curve.array_index] = curve
     return found
+
+
+def needed(plain: PlainRig, keyed: dict[Key, Any]) -> dict[Key, Any]:
+    """Those of the keyed channels that have an effect on the rig."""
+    used = {
+        (name, prop)
+        for name, mode, connected in zip(plain.names, plain.modes, plain.connected, strict=True)
+        for prop in (
+            CHANNEL_OF_MODE.get(mode, "rotation_euler"),
+            "scale",
+            *(() if connected else ("location",)),
+        )
+    }
+    return {key: curve for key, curve in keyed.items() if key[:2] in used}
 
 
 def without(plain: PlainRig, keyed: Sequence[Key]) -> PlainRig:
@@ -120,32 +135,37 @@ def without(plain: PlainRig, keyed: Sequence[Key]) -> PlainRig:
     return PlainRig(plain.names, plain.parents, plain.offsets, plain.modes, plain.connected, values)
 
 
-def pose_matrices(plain: PlainRig, keyed: dict[Key, Any], frames: Array) -> dict[str, Array]:
-    """Matrices (T, 4, 4) of the bones in armature space at ``frames`` (T,)."""
+def pose_matrices(plain: PlainRig, values: dict[Key, Array], count: int) -> dict[str, Array]:
+    """Matrices (T, 4, 4) of the bones in armature space; numpy alone, so that any thread may do it.
+
+    Parameters
+    ----------
+    values : the keyed channels' values (T,).
+    count : T.
+    """
     posed: list[Array] = []
     for i, (name, mode) in enumerate(zip(plain.names, plain.modes, strict=True)):
         prop = CHANNEL_OF_MODE.get(mode, "rotation_euler")
-        basis = np.zeros((len(frames), 4, 4))
-        basis[:, :3, :3] = quat.to_matrix(local_rotation(mode, _values(plain, keyed, name, prop, frames)))
-        scale = _values(plain, keyed, name, "scale", frames)
+        basis = np.zeros((count, 4, 4))
+        basis[:, :3, :3] = quat.to_matrix(local_rotation(mode, _values(plain, values, name, prop, count)))
+        scale = _values(plain, values, name, "scale", count)
         if (scale != 1.0).any():
             basis[:, :3, :3] *= scale[:, None, :]
         if not plain.connected[i]:
-            basis[:, :3, 3] = _values(plain, keyed, name, "location", frames)
+            basis[:, :3, 3] = _values(plain, values, name, "location", count)
         basis[:, 3, 3] = 1.0
         own = plain.offsets[i] @ basis
         posed.append(own if plain.parents[i] < 0 else posed[plain.parents[i]] @ own)
     return dict(zip(plain.names, posed, strict=True))
 
 
-def _values(plain: PlainRig, keyed: dict[Key, Any], bone: str, prop: str, frames: Array) -> Array:
+def _values(plain: PlainRig, keyed: dict[Key, Array], bone: str, prop: str, count: int) -> Array:
     """Values (T, k) of a channel."""
     left = plain.values[bone, prop]
-    values = np.tile(left, (len(frames), 1))
+    values = np.tile(left, (count, 1))
     for at in range(len(left)):
-        curve = keyed.get((bone, prop, at))
-        if curve is not None:
-            values[:, at] = evaluate(curve, frames)
+        if (bone, prop, at) in keyed:
+            values[:, at] = keyed[bone, prop, at]
     return values
 
 

@@ -7,6 +7,8 @@ Without the bpy module every test file here skips itself.
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -54,6 +56,7 @@ def scene(registered: None) -> Iterator[Any]:
     session.health = {}
     yield bpy.context.scene
     session.cancel()
+    session.end_runs(keep=False)
     session.unplaced = None
 
 
@@ -78,3 +81,43 @@ def run() -> Callable[..., None]:
             time.sleep(0.005)
 
     return run_until
+
+
+@pytest.fixture(scope="session")
+def captioner(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
+    """Folder of a bundle with random weights that captions, made where torch is; None where one is there already."""
+    from motion_engine.bundle import list_bundles, load
+
+    wanted = {"motion_to_text", "embed", "variation", "joint"}
+    if any(info.ok and wanted <= set(load(info.path).tasks) for info in list_bundles()):
+        return None
+    repository = Path(__file__).resolve().parents[2]
+    python = os.environ.get(
+        "MOTION_PROMPT_TRAINING_PYTHON", str(repository / ".venv-test" / "bin" / "python")
+    )
+    if not Path(python).is_file():
+        pytest.skip("no bundle that captions, and no Python with torch to make one")
+    folder = tmp_path_factory.mktemp("captioner")
+    command = [python, "-m", "training.export.random_bundle", str(folder)]
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder / "random"
+
+
+@pytest.fixture(scope="module")
+def with_captioner(captioner: Path | None) -> Iterator[None]:
+    """The engine has a bundle that captions while the tests of a module run."""
+    if captioner is None:
+        yield
+        return
+    placed = Path(os.environ["MOTION_PROMPT_USER_BUNDLES"], captioner.name)
+    shutil.copytree(captioner, placed)
+    yield
+    shutil.rmtree(placed)
+
+
+@pytest.fixture
+def captions(engine: None, with_captioner: None, scene: Any) -> Any:
+    """The settings of the Library, with the real engine and a model that captions."""
+    scene.render.fps = 20
+    return scene.motion_prompt.captions
