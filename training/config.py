@@ -202,18 +202,19 @@ class MoTeTraining:
 
     Attributes
     ----------
-    motion_steps, motion_rate : steps and peak learning rate of the motion encoder-decoder.
+    motion_steps, motion_batch, motion_rate : steps, windows a batch and peak learning rate of the motion
+        encoder-decoder.
     token_noise : deviation of the noise on its tokens, which are of unit variance.
-    steps, learning_rate : of the diffusion model.
-    batch : windows a batch, of both.
+    steps, batch, learning_rate : of the diffusion model.
     """
 
     motion_steps: int
+    motion_batch: int
     motion_rate: float
     token_noise: float
     steps: int
-    learning_rate: float
     batch: int
+    learning_rate: float
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ def train_motion_tokens(
 
     def drawn(first: int) -> Iterator[Batch]:
         return batches(
-            data.windows, data.captions, config, settings.batch, CAPTIONS_DROPPED, seed=4, first=first
+            data.windows, data.captions, config, settings.motion_batch, CAPTIONS_DROPPED, seed=4, first=first
         )
 
     train(

@@ -51,6 +51,7 @@ motion_tokens = 3
 interaction = "in_context"
 [mote_training]
 motion_steps = 40
+motion_batch = 8
 motion_rate = 3e-3
 token_noise = 0.1
 steps = 20
