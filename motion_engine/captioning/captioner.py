@@ -40,6 +40,9 @@ MANY_TOGETHER = 16
 LOG_WEIGHT = 0.2
 """What a unit of mean log-probability is worth beside the similarity in the joint space, from -1 to 1."""
 
+LENGTH_POWER = 1.0
+"""How much of its length is forgiven a sentence, where the bundle does not say."""
+
 WHOLE = -1
 """Segment number of the summary of a clip of several parts."""
 
@@ -105,7 +108,8 @@ class Captioner:
 
         found = beam_search.search(
             network, len(memory.tokens), self._words.cannot_begin, width=BEAM_WIDTH,
-            max_words=int(self._settings["max_words"]), on_step=check,
+            max_words=int(self._settings["max_words"]),
+            length_power=float(self._settings.get("length_power", LENGTH_POWER)), on_step=check,
         )  # fmt: skip
         return [self._distinct(candidates) for candidates in found]
 

@@ -18,6 +18,7 @@ from motion_engine.motion import Motion
 from motion_engine.request import MAX_GUIDANCE, GenerateRequest, Plan, make_plan
 from motion_engine.samplers import mote
 from motion_engine.samplers.schedule import N_TRAIN
+from motion_engine.variation import start_times
 
 if TYPE_CHECKING:
     from motion_engine.engine import Engine
@@ -48,6 +49,7 @@ def surprise(
     """``request.count`` motions with their sentences as ``provenance["prompt"]``; see `Engine.generate`."""
     plan = _plan(engine.bundle, request)
     steps = len(plan.times)
+    polish = float(engine.bundle.manifest["captions"].get("polish", 0.0))
     groups = engine.seed_groups(plan)
     length = math.ceil(plan.frames / engine.bundle.manifest["downsampling"])
     of_motion, of_text = token_shapes(engine)
@@ -57,7 +59,7 @@ def surprise(
             raise Cancelled
 
     network = mote_network(engine, check)
-    motions = []
+    motions: list[Motion] = []
     for done, seeds in enumerate(groups):
 
         def progress(step: int, of: int, before: int = done * steps) -> None:
@@ -79,11 +81,40 @@ def surprise(
         mask = np.ones((len(seeds), length), dtype=bool)
         latents = engine.network("motion_decoder")({"tokens": tokens, "mask": mask})[0]
         check()
-        sentences = engine.captioner.sentences(Memory.whole(spoken), check)
-        for made, said in zip(engine.finish(latents, plan, seeds), sentences, strict=True):
-            made.provenance |= {"prompt": said[0].text, "surprise": True}
-            motions.append(made)
+        said = [best.text for best, *_ in engine.captioner.sentences(Memory.whole(spoken), check)]
+        if polish:
+            made = [
+                _polished(engine, plan, *drawn, polish, is_cancelled)
+                for drawn in zip(said, latents, seeds, strict=True)
+            ]
+        else:
+            made = engine.finish(latents, plan, seeds)
+        for one, sentence in zip(made, said, strict=True):
+            one.provenance |= {"prompt": sentence, "surprise": True}
+            motions.append(one)
     return motions
+
+
+def _polished(
+    engine: Engine,
+    plan: Plan,
+    sentence: str,
+    latents: Array,
+    seed: int,
+    strength: float,
+    is_cancelled: Callable[[], bool] | None,
+) -> Motion:
+    """A motion of latents (L, C), whose detail the default sampler makes anew by the sentence.
+
+    A few tokens hold the course of a motion and little of its detail, so that what is decoded from them is smooth.
+    """
+    request = GenerateRequest(
+        sentence, plan.frames / engine.bundle.fps, seed, foot_lock=plan.foot_lock, floor=plan.floor
+    )
+    drawn = make_plan(engine.bundle, request)
+    preset = engine.bundle.samplers[drawn.sampler]
+    times = start_times(drawn.sampler, preset, len(drawn.times), strength)
+    return engine.run(replace(drawn, times=times), latents, None, is_cancelled)[0]
 
 
 def _plan(bundle: Bundle, request: GenerateRequest) -> Plan:
