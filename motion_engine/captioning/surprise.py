@@ -90,7 +90,8 @@ def surprise(
         else:
             made = engine.finish(latents, plan, seeds)
         for one, sentence in zip(made, said, strict=True):
-            one.provenance |= {"prompt": sentence, "surprise": True}
+            of_mote = {"sampler": "mote", "steps": steps, "guidance": plan.guidance, "polish": polish}
+            one.provenance |= {"prompt": sentence, "surprise": True, **of_mote}
             motions.append(one)
     return motions
 

@@ -251,7 +251,7 @@ def test_the_prompt_of_a_variation_is_its_caption(engine: Engine):
         (GenerateRequest(variation=Variation(Clip.of(swinging(300)), 0.4)), "too_long"),
         (GenerateRequest(variation=Variation(Clip.of(standing()), 0.4)), "static"),
         (GenerateRequest(variation=Variation(Clip.of(swinging(40)), 0.4), sampler="x"), "unknown_sampler"),
-        (GenerateRequest(variation=Variation(Clip.of(swinging(40)), 0.4), sampler="mote"), "not_supported"),
+        (GenerateRequest(variation=Variation(Clip.of(swinging(40)), 0.4), sampler="mote"), "unknown_sampler"),
         (GenerateRequest(surprise=True, prompt="a person walks"), "bad_request"),
         (GenerateRequest(surprise=True, sampler="mld"), "unknown_sampler"),
         (GenerateRequest(surprise=True, steps=0), "bad_steps"),
