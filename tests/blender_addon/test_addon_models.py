@@ -71,8 +71,8 @@ def test_the_menu_has_the_samplers_of_the_model(engine, run, scene):
 
 
 def test_a_sampler_that_the_model_lacks_is_refused_with_a_sentence(engine, scene):
-    with pytest.raises(UserError, match="has no sampler 'emdm'") as caught:
-        headless.generate("a person walks", duration=1, sampler="emdm")
+    with pytest.raises(UserError, match="has no sampler 'mote'") as caught:
+        headless.generate("a person walks", duration=1, sampler="mote")
     assert "motionlcm" in str(caught.value)
 
 

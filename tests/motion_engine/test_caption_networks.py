@@ -21,18 +21,19 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     )
 
 
-def inputs(name: str, batch: int, length: int) -> dict[str, np.ndarray]:
+def inputs(bundle: Bundle, name: str, batch: int, length: int) -> dict[str, np.ndarray]:
     random = np.random.default_rng(length)
 
     def normal(*shape: int) -> np.ndarray:
         return random.standard_normal(shape).astype(np.float32)
 
+    tokens = bundle.manifest["captions"]["motion_tokens"]
     mask = np.arange(length) < np.array([[length], *[[length - 2]] * (batch - 1)])
     clip = {"latents": normal(batch, length, 24), "mask": mask}
     return {
         "caption_encoder": clip,
         "motion_encoder": clip,
-        "motion_decoder": {"tokens": normal(batch, 4, 128), "mask": mask},
+        "motion_decoder": {"tokens": normal(batch, tokens, 128), "mask": mask},
         "text_reader": {"text": normal(batch, length, 384), "text_mask": mask},
         "text_decoder": {
             "memory": normal(batch, length, 128),
@@ -40,7 +41,7 @@ def inputs(name: str, batch: int, length: int) -> dict[str, np.ndarray]:
             "words": random.integers(1, 9, (batch, 5)),
         },
         "mote": {
-            "motion": normal(batch, 4, 128),
+            "motion": normal(batch, tokens, 128),
             "text": normal(batch, 4, 128),
             "motion_time": np.full(batch, 0.0, np.float32),
             "text_time": np.full(batch, 700.0, np.float32),
@@ -53,14 +54,14 @@ def test_both_runtimes_agree(bundle: Bundle, name: str) -> None:
     graph = OnnxNetwork(bundle.path / f"{name}.onnx")
     network = TorchNetwork(bundle, name, torch.device("cpu"))
     for batch, length in ((1, 3), (4, 31)):
-        given = inputs(name, batch, length)
+        given = inputs(bundle, name, batch, length)
         np.testing.assert_allclose(graph(given)[0], network(given)[0], atol=2e-4)
 
 
 @pytest.mark.parametrize("name", ["caption_encoder", "motion_encoder", "text_reader", "text_decoder"])
 def test_padding_changes_nothing(bundle: Bundle, name: str) -> None:
     graph = OnnxNetwork(bundle.path / f"{name}.onnx")
-    given = inputs(name, 2, 12)
+    given = inputs(bundle, name, 2, 12)
     content = next(key for key in given if key in ("latents", "text", "memory"))
     mask = next(given[key] for key in given if key.endswith("mask"))
     changed = dict(given)
@@ -73,7 +74,7 @@ def test_padding_changes_nothing(bundle: Bundle, name: str) -> None:
 
 def test_embeddings_have_unit_length(bundle: Bundle) -> None:
     for name in ("caption_encoder", "text_reader"):
-        rows = OnnxNetwork(bundle.path / f"{name}.onnx")(inputs(name, 3, 9))[0]
+        rows = OnnxNetwork(bundle.path / f"{name}.onnx")(inputs(bundle, name, 3, 9))[0]
         np.testing.assert_allclose(np.linalg.norm(rows[:, 0], axis=-1), 1.0, atol=1e-4)
 
 
