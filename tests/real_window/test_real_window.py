@@ -59,7 +59,7 @@ def test_undo_takes_the_motion_back_in_one_step(window: BlenderWindow) -> None:
     assert len(state["armatures"]) == 1
 
 
-RIG_MAP_HEADER, SHOW_AND_CORRECT, FIRST_ROW = 490, 547, 594
+RIG_MAP_HEADER, SHOW_AND_CORRECT, FIRST_ROW = 516, 573, 620
 """Pixels from the top of the sidebar, with a status line of three rows and the takes open."""
 
 
