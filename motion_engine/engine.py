@@ -41,7 +41,7 @@ from motion_engine.variation import noised, vary
 
 Array = NDArray[np.floating]
 
-CPU_BATCH = 4
+CPU_BATCH = 3
 """Samples computed together on a CPU: larger batches are no faster there, and cancelling waits for a step."""
 
 GPU_BATCH = 32
