@@ -37,10 +37,10 @@ hips = rig.matrix_world @ rig.pose.bones["pelvis"].head
 look_at((hips.x + 0.25, hips.y, 0.87), 3.3)
 """
 WIDTH = 1200  # pixels, at most
-TAKES_HEADER, BATCH_HEADER = 266, 495
+TAKES_HEADER, BATCH_HEADER = 266, 521
 """Pixels from the top of the sidebar to the headers of two panels after one prompt."""
 
-RIG_MAP_HEADER, RIG_MAP_LEFT = 344, 440
+RIG_MAP_HEADER, RIG_MAP_LEFT = 370, 440
 """The same for "Rig Map" with "Takes" folded, and from there to the end of the left side's bones."""
 
 PREFERENCES_ARROW = (959, 81)
