@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -85,7 +86,7 @@ def encoded(portions: Portions) -> dict[str, Any]:
     }
 
 
-class ClipRun:
+class ClipRun(ABC):
     """What captions and the index have in common; each says what it asks for and what it does with the answer.
 
     Parameters
@@ -122,17 +123,17 @@ class ClipRun:
         """Whether a source with such keys has to be read."""
         return True
 
+    @abstractmethod
     def submit(self, group: Group) -> Job:
         """Send a group."""
-        raise NotImplementedError
 
+    @abstractmethod
     def received(self, group: Group, event: events.Event) -> None:
         """Take in what the engine says about a group."""
-        raise NotImplementedError
 
+    @abstractmethod
     def finish(self, keep: bool) -> None:
         """Close the run; what is done is written where ``keep`` says so."""
-        raise NotImplementedError
 
     # --- what the panel shows ------------------------------------------------------------------------
 

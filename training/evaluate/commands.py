@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shlex
 import sys
@@ -76,6 +77,20 @@ def add_commands(command: Adder) -> None:
     sub = command("compare", _compare, "One table of several reports.")
     sub.add_argument("report", type=Path, nargs="+", help="folders that `report` wrote")
 
+    sub = command(
+        "sampler-scores",
+        _sampler_scores,
+        "FID, text match, skate and jerk of one sampler: a row of an ablation.",
+    )
+    sub.add_argument("--bundle", default=None, help="name or folder; the default one when left out")
+    sub.add_argument("--set", type=Path, required=True, help="what `import` wrote")
+    sub.add_argument("--evaluator", type=Path, required=True, help="folder of an evaluator")
+    sub.add_argument("--sampler", required=True)
+    sub.add_argument("--steps", type=int, default=None, help="the bundle's preset when left out")
+    sub.add_argument("--guidance", type=float, default=None, help="the bundle's preset when left out")
+    sub.add_argument("--samples", type=int, default=None, help="windows; all of the test split when left out")
+    sub.add_argument("--threads", type=int, default=2)
+
     add_caption_commands(command)
 
 
@@ -144,3 +159,23 @@ def _compare(arguments: argparse.Namespace) -> None:
     from training.evaluate.compare import compare
 
     print(compare(arguments.report))
+
+
+def _sampler_scores(arguments: argparse.Namespace) -> None:
+    from motion_engine.engine import Engine
+    from motion_engine.errors import EngineError
+    from training.data.motion_set import MotionSet
+    from training.evaluate.held_out import HeldOut
+    from training.evaluate.own_evaluator import OwnEvaluator
+    from training.evaluate.sampler_scores import sampler_scores
+
+    evaluator = OwnEvaluator.load(arguments.evaluator)
+    held_out = HeldOut.choose(MotionSet.load(arguments.set), samples=arguments.samples)
+    try:
+        engine = Engine.load(arguments.bundle, device="cpu", threads=arguments.threads)
+        row = sampler_scores(
+            engine, held_out, evaluator, arguments.sampler, arguments.steps, arguments.guidance
+        )
+    except EngineError as error:
+        raise ValueError(str(error)) from error
+    print(json.dumps(row))
