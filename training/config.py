@@ -37,11 +37,12 @@ class DataConfig:
     ----------
     fps, max_frames : rate, and longest clip in frames.
     sources : folders to import.
-    shares : how often a batch draws from each source, and from the made clips ``joined``, ``layered``, ``repeated`` and
-        ``paced``.
+    shares : how often a batch draws from each source, and from the made clips ``joined``, ``layered``, ``repeated``,
+        ``paced`` and ``strikes``.
     tempo_jitter : how much faster or slower clips are played, as a share of their tempo.
     joined, layered : how many clips are composed, one behind the other and arms on legs.
     repeated, paced : how many clips repeat an act one to five times, or walk slowly or fast.
+    strikes : how many clips are single punches, cut from longer ones.
     rarity : how much more often items are drawn whose act few others show; see `training.data.rarity`.
     """
 
@@ -54,6 +55,7 @@ class DataConfig:
     layered: int
     repeated: int
     paced: int
+    strikes: int
     rarity: float
 
 
@@ -95,6 +97,14 @@ class LCMTraining:
     ema: float
     paths: int
     path_share: float
+
+
+@dataclass(frozen=True)
+class AdapterSection:
+    """Low-rank adaptation of the networks of ``bundle``, which the new bundle leans on; see `training.low_rank`."""
+
+    bundle: str
+    rank: int
 
 
 @dataclass(frozen=True)
@@ -229,6 +239,7 @@ class Config:
     mld_training: MLDTraining
     lcm_training: LCMTraining
     presets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    adapter: AdapterSection | None = None
     control_training: ControlTraining | None = None
     frame_control_training: FrameControlTraining | None = None
     emdm: EMDMSection | None = None
@@ -268,6 +279,7 @@ class Config:
             "control_training": ControlTraining,
             "frame_control_training": FrameControlTraining,
             "emdm": EMDMSection,
+            "adapter": AdapterSection,
             "emdm_training": EMDMTraining,
             "captioner": CaptionerSection,
             "captioner_training": CaptionerTraining,

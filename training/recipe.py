@@ -4,22 +4,26 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from motion_engine.bundle import Bundle
+from motion_engine.bundle import Bundle, find
 from motion_engine.engine import Engine
 from motion_engine.runtime.torch.denoiser import Denoiser
 from training.config import Config
 from training.data.bvh_folder import import_folder
 from training.data.loader import Normaliser
 from training.data.motion_set import MotionSet, manifest_of
+from training.export.adapter import write_adapter_bundle
 from training.export.bundle import add_scores, write_bundle
 from training.export.captions import CaptionSide
 from training.export.extend import extend_bundle
-from training.loop import is_finished
+from training.loop import is_finished, read_checkpoint
+from training.low_rank import split_low_rank
+from training.restore import restore
 from training.samples import held_out_quality
 from training.train_captioner import NAME as CAPTIONER
 from training.train_captioner import caption_data, captioner_sections, load_captioner, train_captioner
@@ -89,6 +93,9 @@ def train_stage(
 
 def export_run(config: Config, motion_set: MotionSet, run: Path, out: Path, command: str) -> None:
     """Write the bundle of a run whose stages are finished."""
+    if config.adapter is not None:
+        export_adapters(config, motion_set, run, out, command)
+        return
     with np.load(run / "latent_stats.npz") as stats:
         latent_stats = stats["mean"], stats["std"]
     scores_file = run / VAE_SCORES
@@ -113,6 +120,32 @@ def export_run(config: Config, motion_set: MotionSet, run: Path, out: Path, comm
         command=command,
     )
     add_scores(out, {"held_out": held_out_quality(Engine.load(out), motion_set)})
+
+
+def export_adapters(config: Config, motion_set: MotionSet, run: Path, out: Path, command: str) -> None:
+    """Write the bundle of a run that adapted another one's networks. EMDM, once the teacher, takes its adapter too."""
+    assert config.adapter is not None
+    base = find(config.adapter.bundle)
+    teacher, student = (
+        split_low_rank(read_checkpoint(run / f"{name}.pt")["ema"])[1] for name in ("mld", "motionlcm")
+    )
+    adapters = {"motionlcm": student, "mld": teacher}
+    if "emdm" in base.samplers:
+        adapters["emdm"] = teacher
+    write_adapter_bundle(out, config, base, adapters, data=manifest_of(motion_set), command=command)
+    add_scores(out, {"held_out": held_out_quality(Engine.load(out), motion_set)})
+
+
+def begin_adapters(config: Config, run: Path) -> Path:
+    """Fill ``run`` with the VAE and statistics of the bundle to adapt; returns the folder of its networks."""
+    assert config.adapter is not None
+    start = run / "adapted"
+    if not (start / "latent_stats.npz").exists() or not any(start.glob("*.pt")):
+        restore(find(config.adapter.bundle), start)
+    for name in ("vae.pt", "normaliser.npz", "latent_stats.npz"):
+        if not (run / name).exists():
+            shutil.copyfile(start / name, run / name)
+    return start
 
 
 def extend_run(config: Config, bundle: Bundle, run: Path, out: Path, command: str) -> None:
@@ -149,7 +182,7 @@ def recipe(
     """Import ``data``, train all stages in ``run`` and write the bundle ``out``.
 
     Started again after an interruption it goes on from the last checkpoint. The stage ``emdm`` is trained only when it
-    is asked for by name.
+    is asked for by name. With ``[adapter]`` in the configuration the networks of the bundle that it names are adapted.
     """
     run.mkdir(parents=True, exist_ok=True)
     cached = run / "motions.npz"
@@ -158,7 +191,9 @@ def recipe(
         (run / "skipped.txt").write_text("\n".join(skipped), encoding="utf-8")
         motion_set.save(cached)
     motion_set = MotionSet.load(cached)
-    stages = ["vae", "mld", "motionlcm"]
+    if config.adapter is not None:
+        start_from = start_from or begin_adapters(config, run)
+    stages = ["vae", "mld", "motionlcm"] if config.adapter is None else ["mld", "motionlcm"]
     stages += ["control"] if config.control_training else []
     stages += ["control_frames"] if config.frame_control_training else []
     for stage in stages:

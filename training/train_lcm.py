@@ -15,7 +15,8 @@ from motion_engine.samplers.schedule import N_TRAIN, Prediction
 from training.config import Config
 from training.ddim import clean_and_noise, guided_ddim_step
 from training.latents import Batch, batches
-from training.loop import EMA, autocast, load_average, pick_device, train
+from training.loop import EMA, autocast, fill, load_average, pick_device, read_checkpoint, train
+from training.low_rank import add_low_rank, load_adapter, merged, split_low_rank
 from training.teacher_paths import TeacherPath, teacher_paths
 from training.train_mld import LatentData, alpha_bar, load_mld, masked_mean
 
@@ -47,6 +48,13 @@ def train_lcm(config: Config, data: LatentData, folder: Path, start_from: Path |
     ----------
     start_from : folder of another run with teacher and student. What distillation changed there, student minus
         teacher, is added to this run's teacher: an "acceleration vector" in the sense of LCM-LoRA (Luo et al. 2023).
+        With ``[adapter]`` in the configuration the student there stays as it is, and low-rank matrices are trained,
+        which begin as those of this run's teacher where that has some.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing that an adapter could be added to.
     """
     settings = config.lcm_training
     device = pick_device()
@@ -56,7 +64,13 @@ def train_lcm(config: Config, data: LatentData, folder: Path, start_from: Path |
     student.load_state_dict(
         teacher.state_dict(), strict=False
     )  # all but the guidance map, which starts at zero
-    if start_from is not None:
+    if config.adapter is not None:
+        if start_from is None:
+            raise ValueError("An adapter needs networks to adapt: name their run with --start-from.")
+        load_average(student, start_from / "motionlcm.pt").train()
+        add_low_rank(student, config.adapter.rank)
+        load_adapter(student, split_low_rank(read_checkpoint(folder / "mld.pt")["ema"])[1])
+    elif start_from is not None:
         _add_acceleration(student, load_mld(config, start_from), load_lcm(config, start_from))
     target = EMA(student, settings.ema)
     levels = alpha_bar(device)
@@ -128,7 +142,7 @@ def _add_acceleration(student: Denoiser, other_teacher: Denoiser, other_student:
 
 
 def load_lcm(config: Config, folder: Path) -> Denoiser:
-    """The distilled student with averaged weights."""
+    """The distilled student with averaged weights, an adapter's merged in."""
     student = Denoiser(config.denoiser, config.vae.latent_channels, guided=True)
-    load_average(student, folder / "motionlcm.pt")
-    return student
+    fill(student, merged(read_checkpoint(folder / "motionlcm.pt")["ema"]), folder / "motionlcm.pt")
+    return student.eval()

@@ -18,7 +18,8 @@ from training.data.loader import Normaliser
 from training.data.motion_set import MotionSet
 from training.data.training_items import training_items
 from training.latents import Batch, LatentWindow, batches, encode_windows
-from training.loop import EMA, autocast, load_average, pick_device, train
+from training.loop import EMA, autocast, fill, load_average, pick_device, read_checkpoint, train
+from training.low_rank import add_low_rank, merged
 from training.text import CaptionFeatures
 from training.train_vae import load_vae
 
@@ -93,7 +94,13 @@ def train_mld(config: Config, data: LatentData, folder: Path, start_from: Path |
 
     Parameters
     ----------
-    start_from : folder of another run whose teacher's weights this one begins with.
+    start_from : folder of another run whose teacher's weights this one begins with. With ``[adapter]`` in the
+        configuration they stay, and low-rank matrices beside them are trained (`training.low_rank`).
+
+    Raises
+    ------
+    ValueError
+        If there is nothing that an adapter could be added to.
     """
     settings = config.mld_training
     device = pick_device()
@@ -101,6 +108,10 @@ def train_mld(config: Config, data: LatentData, folder: Path, start_from: Path |
     denoiser = Denoiser(config.denoiser, config.vae.latent_channels).to(device)
     if start_from is not None:
         load_average(denoiser, start_from / "mld.pt").train()
+    if config.adapter is not None:
+        if start_from is None:
+            raise ValueError("An adapter needs networks to adapt: name their run with --start-from.")
+        add_low_rank(denoiser, config.adapter.rank)
     levels = alpha_bar(device)
 
     def losses(batch: Batch) -> dict[str, Tensor]:
@@ -128,7 +139,7 @@ def train_mld(config: Config, data: LatentData, folder: Path, start_from: Path |
 
 
 def load_mld(config: Config, folder: Path) -> Denoiser:
-    """The trained teacher with averaged weights."""
+    """The trained teacher with averaged weights, an adapter's merged in."""
     denoiser = Denoiser(config.denoiser, config.vae.latent_channels)
-    load_average(denoiser, folder / "mld.pt")
-    return denoiser
+    fill(denoiser, merged(read_checkpoint(folder / "mld.pt")["ema"]), folder / "mld.pt")
+    return denoiser.eval()

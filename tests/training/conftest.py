@@ -33,6 +33,7 @@ joined = 4
 layered = 4
 repeated = 4
 paced = 4
+strikes = 2
 rarity = 0.5
 
 [data.shares]

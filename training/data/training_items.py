@@ -18,6 +18,7 @@ from training.data.loader import change_tempo
 from training.data.motion_set import Item, MotionSet
 from training.data.repeat import repeated_items
 from training.data.reword import reworded
+from training.data.strikes import strike_items
 
 SEED = 7
 REWORDED = 2
@@ -41,14 +42,15 @@ def training_items(motion_set: MotionSet, data: DataConfig) -> list[Item]:
     """Items of the training split, the same ones in every run.
 
     Each captioned window comes mirrored too, and both once more up to ``data.tempo_jitter`` faster or slower;
-    `training.data.compose` adds clips made of two, `training.data.repeat` an act done several times, `paced_walks`
-    walks that are slow or fast; `training.data.describe` adds captions from what is measured, `training.data.reword`
-    the same in other words.
+    `training.data.compose` adds clips made of two, `training.data.repeat` an act done several times,
+    `training.data.strikes` single punches, `paced_walks` walks that are slow or fast; `training.data.describe` adds
+    captions from what is measured, `training.data.reword` the same in other words.
     """
     random = np.random.default_rng(SEED)
     windows = list(motion_set.items("train", mirrored=True))
     found = windows + composed_items(motion_set, data.joined, data.layered, data.max_frames, SEED)
     found += repeated_items(motion_set, data.repeated, data.max_frames, SEED)
+    found += strike_items(motion_set, data.strikes, data.max_frames, SEED)
     described = []
     for item in found:
         measured = []
