@@ -19,6 +19,8 @@ from onnx import TensorProto, helper
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from motion_engine.weights import quantised
+
 OPSET = 17
 
 SMALLEST_QUANTISED = 8192
@@ -81,9 +83,9 @@ def pack(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if value.ndim < 2 or value.numel() < SMALLEST_QUANTISED:
             packed[key] = value.half().contiguous()
             continue
-        scale = value.abs().amax(dim=tuple(range(1, value.ndim)), keepdim=True).clamp_min(1e-12) / 127
-        packed[key] = torch.round(value / scale).to(torch.int8).contiguous()
-        packed[f"{key}.scale"] = scale.contiguous()
+        numbers, scale = quantised(value.numpy())
+        packed[key] = torch.from_numpy(numbers)
+        packed[f"{key}.scale"] = torch.from_numpy(scale)
     return packed
 
 
