@@ -7,6 +7,7 @@ through the names. Nothing is stored twice, and everything is single precision a
 
 from __future__ import annotations
 
+import copy
 import json
 import warnings
 from collections.abc import Mapping
@@ -63,7 +64,7 @@ def export(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            module, tuple(inputs.values()), graph_file, input_names=list(inputs), output_names=["out"],
+            _told_apart(module), tuple(inputs.values()), graph_file, input_names=list(inputs), output_names=["out"],
             dynamic_axes={key: dict(value) for key, value in dynamic.items()}, opset_version=OPSET,
             do_constant_folding=False, dynamo=False,
         )  # fmt: skip
@@ -71,6 +72,18 @@ def export(
     for file in (graph_file, folder / weights):
         file.chmod(0o644)
     return [graph_file.name, weights]
+
+
+def _told_apart(module: nn.Module) -> nn.Module:
+    """A copy in which no two weights are equal: the exporter would merge them, and an adapter may change one alone.
+
+    The graph refers to the file for its numbers, so that those of the copy do not matter.
+    """
+    copied = copy.deepcopy(module)
+    with torch.no_grad():
+        for number, weight in enumerate(copied.parameters()):
+            weight.add_(1e-3 * number)
+    return copied
 
 
 def pack(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
