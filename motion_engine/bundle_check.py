@@ -17,6 +17,7 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -230,8 +231,15 @@ def _broken(message: str) -> EngineError:
 
 def _hash(file: Path, bundle: str) -> str:
     try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        status = file.stat()
+        return _hash_of(file, (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
     except OSError as error:
         reason = error.strerror or error
         raise _broken(f"{file.name} of the bundle {bundle} cannot be read: {reason}.") from None
+
+
+@lru_cache(maxsize=1024)
+def _hash_of(file: Path, _state: tuple[int, ...]) -> str:
+    """SHA-256 of a file in that state: read once a process, however many bundles share it and lists are made."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
