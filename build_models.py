@@ -18,6 +18,7 @@ from typing import Any
 from motion_engine.licence import allows_commercial_use  # needs the standard library only, too
 
 ROOT = Path(__file__).resolve().parent
+SHIPPED = ROOT / "assets" / "models"
 NON_COMMERCIAL = ROOT / "assets" / "models_noncommercial"
 TIMESTAMP = (2026, 1, 1, 0, 0, 0)  # in every zip entry, so that equal content gives equal bytes
 
@@ -32,7 +33,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     Raises
     ------
     PackError
-        If the manifest or a file is missing or damaged.
+        If the manifest or a file is missing or damaged, or it leans on another bundle than this release ships.
     """
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
@@ -42,6 +43,14 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         for name, expected in files.items():
             if hashlib.sha256((folder / name).read_bytes()).hexdigest() != expected:
                 raise ValueError(f"{name} is not the file that the manifest lists")
+        if "shared" in manifest:
+            other = manifest["shared"]["bundle"]
+            shipped = json.loads((SHIPPED / other / "manifest.json").read_text(encoding="utf-8"))["files"]
+            for name, expected in manifest["shared"]["files"].items():
+                if shipped.get(name) != expected:
+                    raise ValueError(
+                        f"it was made for another release of {other}, whose {name} was different"
+                    )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PackError(f"{folder} holds no sound bundle: {error}. Export it again.") from None
     return dict(manifest)
@@ -59,6 +68,10 @@ def licence_text(manifest: dict[str, Any]) -> str:
     lines.append(f"Licence of the weights: {manifest['licence']}")
     if not allows_commercial_use(manifest["licence"]):
         lines.append("NON-COMMERCIAL. Clips made with it must not be sold.")
+    if "shared" in manifest:
+        lines.append(
+            f"It uses files of the model {manifest['shared']['bundle']}, which comes with Motion Prompt."
+        )
     lines += ["", "The model was made from these data. Pass their credit on with it and with its clips:", ""]
     for credit in manifest["attribution"]:
         lines += textwrap.wrap(

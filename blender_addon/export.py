@@ -17,6 +17,7 @@ from bpy_extras.io_utils import ExportHelper
 from motion_engine.formats import bvh, npz
 
 from . import rig
+from .keyframes import credit
 from .preserve import as_they_were, needed_by
 from .sampling.clip import Reader, frame_range
 from .status import Status, UserError
@@ -27,6 +28,9 @@ FORMATS = (
     ("FBX", "FBX", "The character with its bones, meshes and this animation, for other 3D programs"),
     ("NPZ", "NPZ", "The motion in the layout of AMASS, for SMPL tools and Python"),
 )
+
+LICENCE_NOTE = "motion_licence"
+"""Property of the armature in an .fbx: the model of the motion and its licence."""
 
 
 def export(target: bpy.types.Object, path: Path, form: str) -> None:
@@ -48,7 +52,10 @@ def export(target: bpy.types.Object, path: Path, form: str) -> None:
         if form in {"BVH", "NPZ"}:
             motion = Reader(target).read().motion
             prompt = data.action.get("prompt") if data.action is not None else None
-            motion.provenance = {"prompt": str(prompt or (data.action.name if data.action else target.name))}
+            motion.provenance = {
+                "prompt": str(prompt or (data.action.name if data.action else target.name)),
+                **credit(data.action),
+            }
             (bvh if form == "BVH" else npz).save(motion, path)
         else:
             _write_character(target, path, form)
@@ -63,6 +70,7 @@ def _write_character(target: bpy.types.Object, path: Path, form: str) -> None:
     if not was_on and addon_utils.enable(module) is None:
         raise UserError(f"Blender's own {form} exporter cannot be switched on. Enable it in the Preferences.")
     is_control = _is_control_rig(target)
+    named = " ".join(credit(target.animation_data.action).values())
     try:
         with (
             tempfile.TemporaryDirectory(prefix=".motion-prompt-", dir=path.parent) as folder,
@@ -70,7 +78,7 @@ def _write_character(target: bpy.types.Object, path: Path, form: str) -> None:
         ):
             made = Path(folder) / f"clip.{form.lower()}"
             with _alone(target):
-                writer(str(made), is_control)
+                writer(str(made), is_control, target, f"Motion: {named}" if named else "")
             # what has been marked for evaluation comes before the poses that are put back
             bpy.context.view_layer.update()
             made.replace(path)
@@ -99,20 +107,26 @@ def _alone(target: bpy.types.Object) -> Iterator[None]:
         bpy.data.scenes.remove(scene)
 
 
-def _glb(path: str, is_control: bool) -> None:
+def _glb(path: str, is_control: bool, target: bpy.types.Object, words: str) -> None:
     bpy.ops.export_scene.gltf(
         filepath=path, export_format="GLB", use_active_scene=True, export_animation_mode="ACTIVE_ACTIONS",
         export_force_sampling=True, export_optimize_animation_size=False, export_def_bones=is_control,
-        export_yup=True, export_apply=False,
+        export_yup=True, export_apply=False, export_copyright=words,
     )  # fmt: skip
 
 
-def _fbx(path: str, is_control: bool) -> None:
-    bpy.ops.export_scene.fbx(
-        filepath=path, object_types={"ARMATURE", "MESH"}, apply_scale_options="FBX_SCALE_ALL", add_leaf_bones=False,
-        use_armature_deform_only=is_control, bake_anim_use_all_actions=False, bake_anim_use_nla_strips=False,
-        bake_anim_simplify_factor=0.0,
-    )  # fmt: skip
+def _fbx(path: str, is_control: bool, target: bpy.types.Object, words: str) -> None:
+    if words:
+        target[LICENCE_NOTE] = words  # a property of the armature is the place that the format has for it
+    try:
+        bpy.ops.export_scene.fbx(
+            filepath=path, object_types={"ARMATURE", "MESH"}, apply_scale_options="FBX_SCALE_ALL", add_leaf_bones=False,
+            use_armature_deform_only=is_control, bake_anim_use_all_actions=False, bake_anim_use_nla_strips=False,
+            bake_anim_simplify_factor=0.0, use_custom_props=bool(words),
+        )  # fmt: skip
+    finally:
+        if words:
+            del target[LICENCE_NOTE]
 
 
 def _is_control_rig(target: bpy.types.Object) -> bool:

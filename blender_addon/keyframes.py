@@ -14,6 +14,7 @@ from .curve_keys import CurveKeys
 from .retarget.channels import Channel
 
 NAME_BYTES = 63
+_CREDIT = ("bundle", "licence")
 _MAX_INT = 2**31 - 1
 
 
@@ -95,8 +96,22 @@ def describe(action: bpy.types.Action, target: bpy.types.Object, provenance: dic
     action["motion_prompt"] = target.name
     for key, value in provenance.items():
         value = _storable(value)
-        if value is not None:
+        if value is not None and key not in _CREDIT:
             action[key] = value
+    add_credit(action, provenance)
+
+
+def add_credit(action: bpy.types.Action, provenance: dict[str, Any]) -> None:
+    """Name the model of a motion and its licence, beside those of other motions that are in the Action already."""
+    for key in _CREDIT:
+        known = [*str(action.get(key, "")).split("; "), str(provenance.get(key) or "")]
+        if any(known):
+            action[key] = "; ".join(dict.fromkeys(filter(None, known)))
+
+
+def credit(action: bpy.types.Action | None) -> dict[str, str]:
+    """The models and licences that an Action names; nothing for one that was made by hand."""
+    return {key: str(action[key]) for key in _CREDIT if action is not None and key in action}
 
 
 def _storable(value: Any) -> Any:

@@ -19,7 +19,7 @@ from motion_engine import quaternion as quat
 
 from . import compat, switches
 from .curve_keys import CurveKeys
-from .keyframes import channel_path
+from .keyframes import add_credit, channel_path
 from .retarget.channels import Channel, local_rotation, rotation_channel
 
 Array = NDArray[np.floating]
@@ -266,3 +266,4 @@ def note(action: bpy.types.Action, around: Range, provenance: dict[str, Any]) ->
     seed = f" (seed {provenance['seed']})" if provenance.get("seed") is not None else ""
     line = f"{around.first}-{around.last}: {provenance.get('prompt', 'motion')}{seed}"
     action["merged"] = [*action.get("merged", []), line]
+    add_credit(action, provenance)

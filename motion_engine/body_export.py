@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,7 @@ def _save_npz(model: BodyModel, fit: BodyFit, motion: Motion, path: Path) -> Non
             gender=np.array("neutral"),
             mocap_framerate=np.array(motion.fps),
             text=np.array(str(motion.provenance.get("prompt", ""))),
+            provenance=np.array(json.dumps(motion.provenance)),
         )
 
 

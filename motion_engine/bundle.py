@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,27 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from motion_engine.bundle_check import REINSTALL as REINSTALL
+from motion_engine.bundle_check import SCHEMA as SCHEMA
+from motion_engine.bundle_check import check_files, check_shared, leans_on, read_manifest
+from motion_engine.bundle_check import is_bundle_name as is_bundle_name
 from motion_engine.errors import EngineError
 from motion_engine.licence import allows_commercial_use
 
-SCHEMA = 1
 DEFAULT = "base"
-REINSTALL = "Install Motion Prompt again, or choose another bundle."
-_REQUIRED = (
-    "schema", "name", "version", "licence", "attribution", "tasks", "fps", "features", "min_frames", "max_frames",
-    "downsampling", "latent_channels", "prediction", "text_encoder", "samplers", "files",
-)  # fmt: skip
-_TYPES: dict[str, type | tuple[type, ...]] = {
-    "name": str, "version": str, "licence": str, "attribution": list, "tasks": list, "fps": (int, float),
-    "min_frames": int, "max_frames": int, "text_encoder": str, "samplers": dict, "files": dict,
-}  # fmt: skip
-_PRESETS: dict[str, tuple[str, ...]] = {
-    "motionlcm": ("steps", "guidance", "grid"),
-    "mld": ("steps", "guidance"),
-    "emdm": ("steps", "guidance", "levels", "noise_width"),
-    "mote": ("steps", "guidance"),
-}
-"""What the engine reads of a sampler's preset."""
 
 TASKS = {
     "text_to_motion": "make a motion from a prompt",
@@ -54,6 +39,7 @@ class BundleInfo:
     Attributes
     ----------
     own : it lies in the user's folder, not among those that ship, and can be removed.
+    leans_on : name of the bundle whose files it uses, too; empty for one that stands alone.
     """
 
     name: str
@@ -63,6 +49,7 @@ class BundleInfo:
     ok: bool
     problem: str = ""
     own: bool = False
+    leans_on: str = ""
 
     @property
     def commercial(self) -> bool:
@@ -78,10 +65,12 @@ class Bundle:
     ----------
     path : its folder.
     manifest : what ``manifest.json`` says.
+    other : folder of the bundle whose files it uses, too (`motion_engine.bundle_check`); None if it stands alone.
     """
 
     path: Path
     manifest: dict[str, Any]
+    other: Path | None = None
 
     @property
     def name(self) -> str:
@@ -171,15 +160,39 @@ class Bundle:
         """Whether control goes on in decoded frames (`motion_engine.runtime.torch.frame_control`)."""
         return self.can_control and "control_frames" in self.manifest["networks"]
 
+    @property
+    def files(self) -> frozenset[str]:
+        """Names of its files, those that it shares with another bundle included."""
+        return frozenset(self.manifest["files"]) | frozenset(self.manifest.get("shared", {}).get("files", ()))
+
+    def file(self, name: str) -> Path:
+        """Where one of `files` lies: in its own folder, else in that of the bundle that it leans on.
+
+        Raises
+        ------
+        EngineError
+            ``broken_bundle``, for any other name: no file is read whose hash the manifest does not hold.
+        """
+        if name in self.manifest["files"]:
+            return self.path / name
+        if self.other is None or name not in self.files:
+            raise EngineError("broken_bundle", f"The bundle {self.name} has no file {name}.", REINSTALL)
+        return self.other / name
+
+    def adapter(self, network: str) -> Path | None:
+        """The file that says how the bundle changes the weights of a network; None where it does not."""
+        name = self.manifest.get("adapters", {}).get(network)
+        return None if name is None else self.path / name
+
     @cached_property
     def sha256(self) -> str:
-        """Hash of the manifest, which holds the hashes of all files: names the weights exactly."""
+        """Hash of the manifest, which holds the hashes of all files, shared ones too: names the weights exactly."""
         return hashlib.sha256((self.path / "manifest.json").read_bytes()).hexdigest()
 
     @cached_property
     def stats(self) -> dict[str, NDArray[np.float32]]:
         """``mean``, ``std`` (263,) of features and ``latent_mean``, ``latent_std`` (C,)."""
-        with np.load(self.path / "stats.npz", allow_pickle=False) as data:
+        with np.load(self.file("stats.npz"), allow_pickle=False) as data:
             return {name: data[name].astype(np.float32) for name in data.files}
 
 
@@ -197,11 +210,6 @@ def user_bundles_dir() -> Path:
     from platformdirs import user_data_path
 
     return user_data_path("motion-prompt", appauthor=False) / "models"
-
-
-def is_bundle_name(name: str) -> bool:
-    """Whether a name can be typed, sent in an address, and be that of a folder."""
-    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name) is not None
 
 
 def text_encoder_dir(name: str) -> Path:
@@ -224,8 +232,13 @@ def _assets() -> Path:
     return installed if installed.is_dir() else package.parent / "assets"
 
 
-def load(path: str | Path) -> Bundle:
-    """Read and check a bundle folder: schema, required entries, and the hash of every file.
+def load(path: str | Path, beside: Path | None = None) -> Bundle:
+    """Read and check a bundle folder: schema, required entries, and the hash of every file, shared ones too.
+
+    Parameters
+    ----------
+    beside : folder in which a bundle that it leans on is looked for first; when None, the one that ``path`` lies in.
+        The bundles that ship come next.
 
     Raises
     ------
@@ -233,62 +246,10 @@ def load(path: str | Path) -> Bundle:
         With a sentence on what is wrong and what to do.
     """
     path = Path(path)
-    manifest_file = path / "manifest.json"
-    if not manifest_file.exists():
-        raise EngineError(
-            "missing_bundle", f"There is no bundle in {path}.", "Choose one of `motion-prompt bundles`."
-        )
-    try:
-        manifest = json.loads(manifest_file.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise EngineError(
-            "broken_bundle", f"The manifest of {path.name} cannot be read: {error}.", REINSTALL
-        ) from error
-    missing = (
-        [key for key in _REQUIRED if key not in manifest] if isinstance(manifest, dict) else list(_REQUIRED)
-    )
-    if missing:
-        raise EngineError(
-            "broken_bundle", f"The manifest of {path.name} lacks {', '.join(missing)}.", REINSTALL
-        )
-    if manifest["schema"] != SCHEMA:
-        raise EngineError(
-            "unknown_bundle_version",
-            f"The bundle {path.name} has layout {manifest['schema']}; this engine knows layout {SCHEMA}.",
-            "Update Motion Prompt, or choose another bundle.",
-        )
-    wrong = [key for key, kind in _TYPES.items() if not isinstance(manifest[key], kind)]
-    if not wrong and not all(isinstance(preset, dict) for preset in manifest["samplers"].values()):
-        wrong.append("samplers")
-    if wrong or not manifest["samplers"]:
-        raise EngineError(
-            "broken_bundle",
-            f"The manifest of {path.name} has no usable {', '.join(wrong) or 'samplers'}.",
-            REINSTALL,
-        )
-    for sampler, preset in manifest["samplers"].items():
-        if absent := [key for key in _PRESETS.get(sampler, ()) if key not in preset]:
-            raise EngineError(
-                "broken_bundle",
-                f"The preset of the sampler {sampler} of {path.name} lacks {', '.join(absent)}.",
-                REINSTALL,
-            )
-    for name, expected in manifest["files"].items():
-        file = path / name
-        if Path(name).name != name or not file.is_file():
-            raise EngineError("broken_bundle", f"The bundle {path.name} lacks its file {name}.", REINSTALL)
-        try:
-            found = _hash(file)
-        except OSError as error:
-            reason = error.strerror or error
-            raise EngineError(
-                "broken_bundle", f"{name} of the bundle {path.name} cannot be read: {reason}.", REINSTALL
-            ) from None
-        if found != expected:
-            raise EngineError(
-                "broken_bundle", f"The file {name} of the bundle {path.name} is damaged.", REINSTALL
-            )
-    return Bundle(path, manifest)
+    manifest = read_manifest(path)
+    check_files(path, manifest)
+    other = check_shared(path, manifest, (beside or path.resolve().parent, default_bundles_dir()))
+    return Bundle(path, manifest, other)
 
 
 def list_bundles(directory: Path | None = None) -> list[BundleInfo]:
@@ -318,11 +279,12 @@ def _infos(directory: Path, own: bool) -> list[BundleInfo]:
     found = []
     for manifest_file in sorted(directory.glob("*/manifest.json")) if directory.is_dir() else []:
         folder = manifest_file.parent
+        other = leans_on(folder)
         try:
             bundle = load(folder)
-            found.append(BundleInfo(bundle.name, folder, bundle.title, bundle.licence, True, own=own))
+            found.append(BundleInfo(bundle.name, folder, bundle.title, bundle.licence, True, "", own, other))
         except EngineError as error:
-            found.append(BundleInfo(folder.name, folder, folder.name, "", False, str(error), own))
+            found.append(BundleInfo(folder.name, folder, folder.name, "", False, str(error), own, other))
     return sorted(found, key=lambda info: (not info.ok, info.name != DEFAULT, not info.commercial, info.name))
 
 
@@ -373,8 +335,3 @@ def find_for(task: str, name: str | Path | None) -> Bundle:
                 return other
     chosen.require(task)
     return chosen
-
-
-def _hash(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

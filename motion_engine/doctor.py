@@ -24,6 +24,7 @@ REQUIRED = (
     "numpy",
     "onnxruntime",
     "tokenizers",
+    "safetensors",
     "pydantic",
     "fastapi",
     "uvicorn",
@@ -173,7 +174,10 @@ def _bundles() -> Iterator[Finding]:
     bundles = list_bundles()
     for bundle in bundles:
         if bundle.ok:
-            text = f"{bundle.title}, {describe(bundle.licence)}, files as listed ({bundle.path})"
+            files = (
+                f"files as listed, also those of {bundle.leans_on}" if bundle.leans_on else "files as listed"
+            )
+            text = f"{bundle.title}, {describe(bundle.licence)}, {files} ({bundle.path})"
             yield Finding(f"bundle {bundle.name}", "ok", text)
         else:
             fix = f"Put the bundle back as it was released, or remove {bundle.path}."

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from motion_engine import __version__, features
+from motion_engine import __version__, adapter, features
 from motion_engine import bundle as bundles
 from motion_engine.bundle import Bundle
 from motion_engine.captioning import joint_space
@@ -61,7 +61,8 @@ class Engine:
             providers = providers_for(device)
 
             def network(name: str) -> Any:
-                loaded = OnnxNetwork(bundle.path / f"{name}.onnx", providers, threads)
+                file = bundle.file(f"{name}.onnx")
+                loaded = OnnxNetwork(file, providers, threads, adapter.changes(bundle, name))
                 if name == "emdm":
                     loaded.require("z")  # a denoiser of another sampler would run too, and make noise
                 return loaded

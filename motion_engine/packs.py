@@ -16,11 +16,13 @@ import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from motion_engine.bundle import (
     Bundle,
+    default_bundles_dir,
     is_bundle_name,
     list_bundles,
     load,
@@ -63,7 +65,7 @@ def add(source: Path) -> Bundle:
             folder.rename(target / bundle.name)
         except OSError as error:
             raise _cannot_write(target, error) from None
-    return Bundle(target / bundle.name, bundle.manifest)
+    return replace(bundle, path=target / bundle.name)
 
 
 def remove(name: str) -> Path:
@@ -72,7 +74,7 @@ def remove(name: str) -> Path:
     Raises
     ------
     EngineError
-        ``unknown_bundle``, ``shipped_bundle`` or ``cannot_write``; it is still there then.
+        ``unknown_bundle``, ``shipped_bundle``, ``bundle_needed`` or ``cannot_write``; it is still there then.
     """
     known = list_bundles()
     own = [info for info in known if info.own and name in (info.name, info.path.name)]
@@ -86,6 +88,15 @@ def remove(name: str) -> Path:
         names = ", ".join(info.name for info in known if info.own) or "none"
         raise EngineError("unknown_bundle", f"There is no bundle {name!r}.", f"Added: {names}.")
     folder = own[0].path
+    # one that leans on another looks for it beside itself, then among those that ship
+    needed = not (default_bundles_dir() / folder.name).exists()
+    for info in known:
+        if needed and info.path != folder and info.path.parent / info.leans_on == folder:
+            raise EngineError(
+                "bundle_needed",
+                f"The bundle {info.name!r} leans on {name!r}.",
+                f"Remove {info.name!r} first.",
+            )
     with _hidden_folder(folder.parent, ".removing-") as hidden:
         try:
             folder.rename(hidden / "bundle")  # all of it or nothing: a file in use makes this fail
@@ -118,11 +129,11 @@ def _hidden_folder(parent: Path, prefix: str) -> Iterator[Path]:
 def _check(folder: Path, source: Path) -> Bundle:
     """The unpacked bundle, checked as the engine will, and against those that are there."""
     try:
-        bundle = load(folder)
+        bundle = load(folder, user_bundles_dir())
     except EngineError as error:
         message = error.message.replace(f"bundle {folder.name}", f"bundle in {source.name}")
         message = message.replace(f"manifest of {folder.name}", f"manifest in {source.name}")
-        fix = error.fix if error.code == "unknown_bundle_version" else AGAIN
+        fix = AGAIN if error.code == "broken_bundle" else error.fix
         raise EngineError(error.code, message, fix) from None
     if not is_bundle_name(bundle.name):
         raise EngineError(
@@ -130,15 +141,13 @@ def _check(folder: Path, source: Path) -> Bundle:
             f"{bundle.name!r} cannot be the name of a bundle.",
             "Use letters, digits, '-', '_' and '.'.",
         )
-    files = bundle.manifest["files"]
-    lacking = [
-        f for f in ("stats.npz", "decoder.onnx", *(f"{s}.onnx" for s in bundle.samplers)) if f not in files
-    ]
+    needed = "stats.npz", "decoder.onnx", *(f"{sampler}.onnx" for sampler in bundle.samplers)
+    lacking = [file for file in needed if file not in bundle.files]
     if lacking:
         raise EngineError(
             "broken_bundle", f"The bundle in {source.name} lacks {', '.join(lacking)}.", "Export it again."
         )
-    if SENTENCE_NETWORK not in files:
+    if SENTENCE_NETWORK not in bundle.files:
         if not is_bundle_name(bundle.manifest["text_encoder"]):
             raise EngineError("broken_bundle", f"The bundle in {source.name} names no text encoder.", AGAIN)
         text_encoder_dir(bundle.manifest["text_encoder"])

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.floating]
 
+TOKENIZER = "tokenizer.json"
 SENTENCE_NETWORK = "text_encoder.onnx"
 """File of a bundle whose text encoder is its own."""
 
@@ -34,7 +35,7 @@ class TextEncoder:
             raise _broken(folder, error) from error
         self.name: str = manifest["name"]
         self.width: int = manifest["width"]
-        self._tokenizer = _tokenizer(folder, manifest["max_tokens"])
+        self._tokenizer = _tokenizer(folder / TOKENIZER, manifest["max_tokens"])
         self._network = _network(folder / "model.onnx", threads)
 
     def encode(self, text: str) -> tuple[Array, Array]:
@@ -60,8 +61,8 @@ class SentenceEncoder:
 
     def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
         self.name: str = bundle.manifest["text_encoder"]
-        self._tokenizer = _tokenizer(bundle.path, bundle.manifest["max_tokens"])
-        self._network = _network(bundle.path / SENTENCE_NETWORK, threads)
+        self._tokenizer = _tokenizer(bundle.file(TOKENIZER), bundle.manifest["max_tokens"])
+        self._network = _network(bundle.file(SENTENCE_NETWORK), threads)
 
     def encode(self, text: str) -> tuple[Array, Array]:
         """The sentence as one token (1, width), and as a vector (width,), float32."""
@@ -82,18 +83,18 @@ def text_encoder_for(bundle: Bundle, threads: int | None = None) -> TextEncoder 
     EngineError
         If it is missing or damaged.
     """
-    if SENTENCE_NETWORK in bundle.manifest["files"]:
+    if SENTENCE_NETWORK in bundle.files:
         return SentenceEncoder(bundle, threads)
     return TextEncoder(text_encoder_dir(bundle.manifest["text_encoder"]), threads)
 
 
-def _tokenizer(folder: Path, max_tokens: int) -> Tokenizer:
+def _tokenizer(file: Path, max_tokens: int) -> Tokenizer:
     from tokenizers import Tokenizer
 
     try:
-        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        tokenizer = Tokenizer.from_file(str(file))
     except Exception as error:  # tokenizers raises bare Exception
-        raise _broken(folder, error) from error
+        raise _broken(file.parent, error) from error
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_tokens)
     return tokenizer

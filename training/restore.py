@@ -29,7 +29,7 @@ def restore(bundle: Bundle, run: Path) -> list[str]:
     """Write ``normaliser.npz``, ``latent_stats.npz`` and a checkpoint of each network of ``bundle`` to ``run``.
 
     The weights are those that ship, most of them rounded to 8 bits; a few hundred steps bring back what that cost.
-    A bundle without ``encoder`` gives a VAE whose encoder is untrained.
+    A bundle without ``encoder`` gives a VAE whose encoder is untrained, one with adapters the adapted weights.
 
     Returns
     -------
@@ -47,22 +47,22 @@ def restore(bundle: Bundle, run: Path) -> list[str]:
     if any(run.glob("*.pt")):
         raise ValueError(f"{run} has checkpoints already: name an empty folder.")
     run.mkdir(parents=True, exist_ok=True)
-    with np.load(bundle.path / "stats.npz") as stats:
+    with np.load(bundle.file("stats.npz")) as stats:
         Normaliser(stats["mean"], stats["std"]).save(run / "normaliser.npz")
         np.savez(run / "latent_stats.npz", mean=stats["latent_mean"], std=stats["latent_std"])
     torch.manual_seed(0)
     vae = MotionVAE(VAEConfig(**settings["vae"]))
     vae.decoder.load_state_dict(stored_weights(bundle, "decoder"))
-    if (bundle.path / "encoder.safetensors").exists():
+    if "encoder.safetensors" in bundle.files:
         vae.encoder.load_state_dict(stored_weights(bundle, "encoder"))
     _save(vae.state_dict(), run / "vae.pt")
     restored = ["vae"]
     for stage in _STAGES:
-        if (bundle.path / f"{stage}.safetensors").exists():
+        if f"{stage}.safetensors" in bundle.files:
             _save(stored_weights(bundle, stage), run / f"{stage}.pt")
             restored.append(stage)
     for stage, parts in _PARTS.items():
-        if all((bundle.path / f"{name}.safetensors").exists() for name in parts.values()):
+        if all(f"{name}.safetensors" in bundle.files for name in parts.values()):
             weights = {
                 f"{part}.{key}": value
                 for part, name in parts.items()
@@ -71,7 +71,7 @@ def restore(bundle: Bundle, run: Path) -> list[str]:
             _save(weights, run / f"{stage}.pt")
             restored.append(stage)
     if CAPTIONER in restored:
-        (run / WORDS).write_bytes((bundle.path / WORDS).read_bytes())
+        (run / WORDS).write_bytes(bundle.file(WORDS).read_bytes())
     return restored
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 PYTHON_VARIABLE = "MOTION_PROMPT_ENGINE_PYTHON"
 _NEEDED = (
     "motion_engine", "numpy", "onnxruntime", "tokenizers", "fastapi", "uvicorn", "pydantic", "psutil", "platformdirs",
+    "safetensors",
 )  # fmt: skip
 
 

@@ -55,10 +55,9 @@ class Vocabulary:
             pieces = captions.get("words")
             if pieces is None:
                 # a file of the bundle, so its hash has been checked
-                file = bundle.path / captions["words_file"]
-                if file.name not in bundle.manifest["files"]:
-                    raise ValueError(f"{file.name} is none of its files")
-                pieces = json.loads(file.read_text(encoding="utf-8"))
+                if captions["words_file"] not in bundle.files:
+                    raise ValueError(f"{captions['words_file']} is none of its files")
+                pieces = json.loads(bundle.file(captions["words_file"]).read_text(encoding="utf-8"))
             return cls(pieces)
         except (KeyError, OSError, TypeError, ValueError) as error:
             raise EngineError(

@@ -41,7 +41,7 @@ def _list(folder: Path | None) -> int:
     for bundle in bundles:
         if bundle.ok:
             print(f"{bundle.name}: {bundle.title} ({licence.describe(bundle.licence)})")
-            print(f"    {bundle.path}")
+            print(f"    {bundle.path}" + (f", with files of {bundle.leans_on}" if bundle.leans_on else ""))
         else:
             print(f"{bundle.name}: cannot be used: {bundle.problem}")
             print(f"    {bundle.path}")
@@ -56,6 +56,8 @@ def _add(source: Path) -> int:
 
     bundle = packs.add(source)
     print(f"{bundle.name}: {bundle.title} {bundle.version} was added to {bundle.path.parent}")
+    if bundle.other is not None:
+        print(f"    It uses files of {bundle.other.name}, which has to stay.")
     print(f"    Licence: {bundle.licence}.")
     for line in bundle.manifest["attribution"]:
         print(f"    {line}")

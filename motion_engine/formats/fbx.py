@@ -2,7 +2,8 @@
 """FBX, written by Blender in a process of its own: our ``.glb`` is opened there and exported.
 
 So the file holds what the ``.glb`` holds: the armature of the 22 named joints in T-pose, the skinned figure and one
-animation, in metres (FBX counts in centimetres, and says so).
+animation, in metres (FBX counts in centimetres, and says so). The prompt, the bundle and its licence are properties of
+the armature.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _SCRIPT = """
 import json, sys
 import bpy, addon_utils
 
-source, target, fps, frames = json.loads(sys.argv[-1])
+source, target, fps, frames, provenance = json.loads(sys.argv[-1])
 bpy.ops.wm.read_factory_settings(use_empty=True)
 for module in ("io_scene_gltf2", "io_scene_fbx"):
     addon_utils.enable(module)
@@ -37,14 +38,19 @@ armature = next(item for item in scene.objects if item.type == "ARMATURE")
 worn = [item for item in scene.objects if item.find_armature() == armature]
 for item in scene.objects:
     item.select_set(item == armature or item in worn)
+for key, value in provenance.items():
+    armature[key] = value
 first = armature.animation_data.action.frame_range[0]
 scene.frame_start, scene.frame_end = round(first), round(first) + frames - 1
 bpy.ops.export_scene.fbx(
     filepath=target, use_selection=True, object_types={"ARMATURE", "MESH"}, apply_scale_options="FBX_SCALE_ALL",
     add_leaf_bones=False, bake_anim_use_all_actions=False, bake_anim_use_nla_strips=False,
-    bake_anim_simplify_factor=0.0,
+    bake_anim_simplify_factor=0.0, use_custom_props=True,
 )
 """
+
+_KEPT = ("prompt", "bundle", "licence")
+"""What of the provenance becomes properties of the armature."""
 
 
 def require_blender() -> None:
@@ -71,7 +77,8 @@ def save(motion: Motion, path: str | Path) -> None:
         script, source, made = (Path(folder) / name for name in ("write.py", "clip.glb", "clip.fbx"))
         script.write_text(_SCRIPT, encoding="utf-8")
         glb.save(motion, source)
-        task = json.dumps([str(source), str(made), motion.fps, motion.n_frames])
+        provenance = {key: str(motion.provenance[key]) for key in _KEPT if key in motion.provenance}
+        task = json.dumps([str(source), str(made), motion.fps, motion.n_frames, provenance])
         words = ""
         for command in script_commands(script):
             try:

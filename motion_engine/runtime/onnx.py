@@ -61,10 +61,20 @@ def providers_for(device: str) -> list[str]:
 
 
 class OnnxNetwork:
-    """One ``.onnx`` file as a callable from named arrays to a list of arrays."""
+    """One ``.onnx`` file as a callable from named arrays to a list of arrays.
+
+    Parameters
+    ----------
+    changes : stored weights by name that replace those of the ``.safetensors`` file beside it, of the same shape and
+        type; see `motion_engine.adapter.changes`.
+    """
 
     def __init__(
-        self, path: Path, providers: Sequence[str] = ("CPUExecutionProvider",), threads: int | None = None
+        self,
+        path: Path,
+        providers: Sequence[str] = ("CPUExecutionProvider",),
+        threads: int | None = None,
+        changes: Mapping[str, Array] | None = None,
     ) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or physical_cores()
@@ -73,7 +83,12 @@ class OnnxNetwork:
         # where Blender is busy too
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
+        # the graph's name for each; the values must live until the session is made
+        names = [f"{key}.stored" for key in changes or {}]
+        values = [onnxruntime.OrtValue.ortvalue_from_numpy(value) for value in (changes or {}).values()]
         try:
+            if values:
+                options.add_external_initializers(names, values)
             self._session = onnxruntime.InferenceSession(str(path), options, providers=list(providers))
         except Exception as error:  # onnxruntime raises its own C++ exceptions
             raise EngineError(

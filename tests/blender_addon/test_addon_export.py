@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -31,9 +32,12 @@ def motion(scene):
     return walk(FRAMES).canonical()
 
 
+PROVENANCE = {"prompt": "a person walks", "bundle": "styles 1.0", "licence": "CC-BY-NC-4.0"}
+
+
 def put(target, motion, name="walk"):
     channels = solver.solve(rig.read_rest(target, rig.check(target)), motion)
-    keyframes.assign(target, keyframes.write_action(target, channels, name, 5, {"prompt": "a person walks"}))
+    keyframes.assign(target, keyframes.write_action(target, channels, name, 5, PROVENANCE))
 
 
 IMPORT = """
@@ -122,8 +126,26 @@ def test_motion_alone_comes_back_to_the_engine(motion, tmp_path, form, module):
     assert back.fps == pytest.approx(20)
     assert np.linalg.norm(back.joints - motion.joints, axis=-1).mean() < 5e-3
     if form == "NPZ":
+        assert back.provenance == PROVENANCE
         with np.load(path, allow_pickle=False) as data:
             assert str(data["text"]) == "a person walks"
+
+
+@pytest.mark.parametrize("form", ["GLB", "FBX"])
+def test_the_file_names_the_model_and_its_licence(motion, tmp_path, form):
+    target = add_character(bpy.context)
+    put(target, motion)
+    properties = set(target.keys())
+    path = tmp_path / f"clip.{form.lower()}"
+    assert bpy.ops.motion_prompt.export(filepath=str(path), form=form) == {"FINISHED"}, session.status
+    words = "Motion: styles 1.0 CC-BY-NC-4.0"
+    if form == "GLB":
+        content = path.read_bytes()
+        length = int.from_bytes(content[12:16], "little")
+        assert json.loads(content[20 : 20 + length])["asset"]["copyright"] == words
+    else:
+        assert set(target.keys()) == properties
+        assert reopened(path, form)[0]["motion_licence"] == words
 
 
 @pytest.mark.parametrize("form", ["GLB", "FBX"])

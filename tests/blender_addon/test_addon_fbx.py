@@ -34,12 +34,15 @@ def joints_after_import(scene, path, frames):
 
 def test_convert_to_fbx(scene, tmp_path, capsys):
     motion = walk(25).canonical()
+    motion.provenance = {"prompt": "a person walks", "bundle": "styles 1.0", "licence": "CC-BY-NC-4.0"}
     npz.save(motion, tmp_path / "clip.npz")
     assert main(["convert", str(tmp_path / "clip.npz"), str(tmp_path / "clip.fbx")]) == 0
     assert sorted(p.name for p in tmp_path.iterdir()) == ["clip.fbx", "clip.npz"]
     scene.render.fps = 20
     found = joints_after_import(scene, tmp_path / "clip.fbx", motion.n_frames)
     assert np.linalg.norm(found - to_blender(motion.joints), axis=-1).max() < 1e-3
+    armature = next(item for item in scene.objects if item.type == "ARMATURE")
+    assert {key: armature[key] for key in motion.provenance} == motion.provenance
     figure = next(item for item in scene.objects if item.type == "MESH")
     scene.frame_set(1)
     worn = figure.evaluated_get(bpy.context.evaluated_depsgraph_get())

@@ -11,12 +11,13 @@ import pytest
 bpy = pytest.importorskip("bpy")
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from packs import copy_of_base, zip_of  # noqa: E402
+from packs import copy_of_base, leaning_on, zip_of  # noqa: E402
 
 from blender_addon import headless, models  # noqa: E402
 from blender_addon.properties import _sampler_items, request_body  # noqa: E402
 from blender_addon.session import session  # noqa: E402
 from blender_addon.status import UserError  # noqa: E402
+from motion_engine.bundle import default_bundles_dir  # noqa: E402
 
 
 class Layout:
@@ -83,9 +84,15 @@ def drawn(name):
     return layout
 
 
-@pytest.fixture
-def pack(tmp_path):
-    return zip_of(copy_of_base(tmp_path / "ambles"), tmp_path / "ambles.zip", "ambles/")
+@pytest.fixture(params=["whole", "leaning"])
+def pack(tmp_path, request):
+    """A non-commercial model, complete or with the files of the shipped one."""
+    folder = tmp_path / "ambles"
+    if request.param == "whole":
+        copy_of_base(folder)
+    else:
+        leaning_on(default_bundles_dir() / "base", folder)
+    return zip_of(folder, tmp_path / "ambles.zip", "ambles/")
 
 
 def test_a_model_is_added_used_and_removed(engine, run, scene, pack):

@@ -296,6 +296,23 @@ def test_variations_are_copies_of_the_old_action(character):
     assert copy["motion_prompt"] == character.name
 
 
+def test_an_action_names_the_licence_of_every_motion_in_it(character):
+    bpy.context.scene.render.fps = 20
+    credits = [("base 1.0", "CC-BY-3.0"), ("styles 1.0", "CC-BY-NC-4.0"), ("base 1.0", "CC-BY-3.0")]
+    motions = [walk(21) for _ in credits]
+    for motion, (bundle, licence) in zip(motions, credits, strict=True):
+        motion.provenance = {"prompt": "a person walks", "bundle": bundle, "licence": licence}
+    where = place(character, 50, destination="CURRENT")
+    apply.write(where, motions[:1], "one", is_first=True)
+    action = character.animation_data.action
+    assert (action["bundle"], action["licence"]) == credits[0]
+    apply.write(where, motions[1:], "two", is_first=True)
+    both = "base 1.0; styles 1.0", "CC-BY-3.0; CC-BY-NC-4.0"
+    assert (action["bundle"], action["licence"]) == both
+    variation = bpy.data.actions["two 2"]
+    assert (variation["bundle"], variation["licence"]) == credits[0], "a copy of what was there before"
+
+
 def test_reduced_merge_stays_close_and_keeps_the_outside(character):
     outside = [*range(1, 50), *range(111, 160)]
     before = sampled(character, KNEE, outside)

@@ -17,6 +17,9 @@ from pathlib import Path
 import numpy
 import pytest
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from packs import leaning_on
+
 import build_addon
 from build_addon import PLATFORMS, PYTHONS, Target
 
@@ -92,7 +95,10 @@ def test_every_dependency_is_pinned(extension: Path) -> None:
 
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the wheels are for Python 3.11")
 def test_engine_from_the_zip_runs_with_blenders_numpy_alone(extension: Path, tmp_path: Path) -> None:
-    """Unpack the wheels as Blender does, add numpy only, and generate: what is left out is not missed."""
+    """Unpack the wheels as Blender does, add numpy only, and generate: what is left out is not missed.
+
+    A bundle that leans on the shipped one runs, too.
+    """
     site = tmp_path / "site-packages"
     with zipfile.ZipFile(extension) as content:
         for name in content.namelist():
@@ -108,16 +114,22 @@ def test_engine_from_the_zip_runs_with_blenders_numpy_alone(extension: Path, tmp
         "import motion_engine; assert motion_engine.__file__.startswith(sys.argv[1]), motion_engine.__file__;"
         "from motion_engine.engine import Engine, GenerateRequest;"
         "import motion_engine.server;"
-        "m = Engine.load().generate(GenerateRequest(prompt='a person walks forward', seed=1))[0];"
-        "import json; print(json.dumps([m.n_frames, list(m.joints.shape[1:])]))"
+        "r = GenerateRequest(prompt='a person walks forward', seed=1);"
+        "m, n = Engine.load().generate(r)[0], Engine.load(sys.argv[2]).generate(r)[0];"
+        "import json; print(json.dumps([m.n_frames, list(m.joints.shape[1:]), bool((m.joints != n.joints).any())]))"
+    )
+    change = {"latent_out.bias.delta": numpy.full(24, 0.2, numpy.float16)}
+    styles = leaning_on(
+        build_addon.ROOT / "assets" / "models" / "base", tmp_path / "styles", {"motionlcm": change}
     )
     env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "MOTION_PROMPT"))}
     out = subprocess.run(
-        [sys.executable, "-S", "-c", code, str(site)], cwd=tmp_path, env=env, capture_output=True, text=True
-    )
+        [sys.executable, "-S", "-c", code, str(site), str(styles)],
+        cwd=tmp_path, env=env, capture_output=True, text=True,
+    )  # fmt: skip
     assert out.returncode == 0, out.stderr
-    frames, shape = json.loads(out.stdout.splitlines()[-1])
-    assert frames >= 70 and shape == [22, 3]
+    frames, shape, differs = json.loads(out.stdout.splitlines()[-1])
+    assert frames >= 70 and shape == [22, 3] and differs
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from packs import copy_of_base
+from packs import copy_of_base, leaning_on
 
 import build_addon
 import build_models
@@ -53,6 +53,20 @@ def test_a_damaged_bundle_is_not_packed(styles: Path, out: Path):
     with pytest.raises(build_models.PackError, match=r"stats\.npz is not the file"):
         build_models.write_packs(out, styles.parent)
     assert list(out.iterdir()) == []
+
+
+def test_a_pack_that_leans_on_the_shipped_bundle(tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = leaning_on(build_models.SHIPPED / "base", tmp_path / "models" / "styles")
+    (pack,) = build_models.write_packs(out, folder.parent)
+    assert pack.stat().st_size < 100_000, "the shared files stay where they are"
+    monkeypatch.setenv("MOTION_PROMPT_USER_BUNDLES", str(tmp_path / "own"))
+    added = packs.add(pack)
+    assert "uses files of the model base" in (added.path / packs.LICENCE_FILE).read_text(encoding="utf-8")
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest["shared"]["files"]["stats.npz"] = "0" * 64
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(build_models.PackError, match="another release of base"):
+        build_models.write_pack(folder, out)
 
 
 def test_the_command(

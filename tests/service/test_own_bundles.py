@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from packs import copy_of_base, zip_of
+from packs import copy_of_base, leaning_on, zip_of
 from service_requests import SHORT
 
 from motion_engine import packs
@@ -74,6 +75,19 @@ def test_one_that_another_program_adds_replaces_and_removes(
     assert second["licence"] == "CC0-1.0" and listed(engine)["strolls"]["commercial"]
     packs.remove("strolls")
     assert "strolls" not in listed(engine)
+
+
+def test_one_that_leans_on_the_shipped_one(engine: EngineProcess, tmp_path: Path):
+    engine.wait_until_ready()
+    biases = {"latent_out.bias.delta": np.full(find(None).manifest["latent_channels"], 0.2, np.float16)}
+    styles = leaning_on(find(None).path, tmp_path / "styles", {"motionlcm": biases})
+    engine.call("POST", "/v1/bundles", {"path": str(zip_of(styles, tmp_path / "styles.zip"))})
+    told = listed(engine)["styles"]
+    assert not told["commercial"] and told["licence"] == "CC-BY-NC-4.0"
+    made = made_with(engine, "styles")
+    assert made["licence"] == "CC-BY-NC-4.0" and made["bundle"].startswith("styles ")
+    assert made["bundle_sha256"] != made_with(engine, "base")["bundle_sha256"]
+    assert made["quality"] != made_with(engine, "base")["quality"], "its own weights"
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def bundle_captioners(engine: Engine, mote_steps: Sequence[int] = ()) -> dict[st
 
 def has_network(bundle: Bundle, name: str) -> bool:
     """Whether the bundle has the files of a network."""
-    return f"{name}.onnx" in bundle.manifest["files"]
+    return f"{name}.onnx" in bundle.files
 
 
 def mote_name(steps: int) -> str:

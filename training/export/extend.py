@@ -42,8 +42,14 @@ def extend_bundle(
     Raises
     ------
     ValueError
-        If the new networks speak of other latents than the bundle's, or nothing is to be added.
+        If the new networks speak of other latents than the bundle's, nothing is to be added, or the bundle leans on
+        another one.
     """
+    if bundle.other is not None:
+        raise ValueError(
+            f"The bundle {bundle.name} leans on {bundle.other.name} and cannot be extended: "
+            f"extend {bundle.other.name}, and export {bundle.name} anew."
+        )
     known = bundle.stats["latent_mean"], bundle.stats["latent_std"]
     if not all(np.allclose(a, b, atol=1e-4) for a, b in zip(latent_stats, known, strict=True)):
         raise ValueError(

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 
+from motion_engine.adapter import network_weights
 from motion_engine.bundle import Bundle
 from motion_engine.errors import EngineError
 from motion_engine.runtime.torch.captioner import CaptionerConfig, MotionReader, TextDecoder, TextReader
@@ -20,6 +20,7 @@ from motion_engine.runtime.torch.emdm import EMDMConfig, Generator
 from motion_engine.runtime.torch.frame_control import FrameControl, FrameControlConfig
 from motion_engine.runtime.torch.mote import MoTeConfig, MotionDecoder, MotionEncoder, MotionTextDenoiser
 from motion_engine.runtime.torch.vae import MotionVAE, VAEConfig
+from motion_engine.weights import keys, single
 
 Array = NDArray[np.generic]
 
@@ -42,13 +43,9 @@ def device_for(name: str) -> torch.device:
 
 
 def stored_weights(bundle: Bundle, name: str) -> dict[str, torch.Tensor]:
-    """Single-precision weights of one network of a bundle; 8-bit matrices come with one scale an output row."""
-    stored = load_file(bundle.path / f"{name}.safetensors")
-    return {
-        key: value.float() * stored.get(f"{key}.scale", torch.ones(()))
-        for key, value in stored.items()
-        if not key.endswith(".scale")
-    }
+    """Single-precision weights of one network of a bundle, its adapter included."""
+    stored = network_weights(bundle, name)
+    return {key: torch.from_numpy(single(stored, key)) for key in keys(stored)}
 
 
 CAPTION_NETWORKS = (

@@ -7,6 +7,7 @@ through the names. Nothing is stored twice, and everything is single precision a
 
 from __future__ import annotations
 
+import copy
 import json
 import warnings
 from collections.abc import Mapping
@@ -18,6 +19,8 @@ import torch
 from onnx import TensorProto, helper
 from safetensors.torch import save_file
 from torch import Tensor, nn
+
+from motion_engine.weights import quantised
 
 OPSET = 17
 
@@ -61,7 +64,7 @@ def export(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            module, tuple(inputs.values()), graph_file, input_names=list(inputs), output_names=["out"],
+            _told_apart(module), tuple(inputs.values()), graph_file, input_names=list(inputs), output_names=["out"],
             dynamic_axes={key: dict(value) for key, value in dynamic.items()}, opset_version=OPSET,
             do_constant_folding=False, dynamo=False,
         )  # fmt: skip
@@ -69,6 +72,18 @@ def export(
     for file in (graph_file, folder / weights):
         file.chmod(0o644)
     return [graph_file.name, weights]
+
+
+def _told_apart(module: nn.Module) -> nn.Module:
+    """A copy in which no two weights are equal: the exporter would merge them, and an adapter may change one alone.
+
+    The graph refers to the file for its numbers, so that those of the copy do not matter.
+    """
+    copied = copy.deepcopy(module)
+    with torch.no_grad():
+        for number, weight in enumerate(copied.parameters()):
+            weight.add_(1e-3 * number)
+    return copied
 
 
 def pack(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -81,9 +96,9 @@ def pack(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if value.ndim < 2 or value.numel() < SMALLEST_QUANTISED:
             packed[key] = value.half().contiguous()
             continue
-        scale = value.abs().amax(dim=tuple(range(1, value.ndim)), keepdim=True).clamp_min(1e-12) / 127
-        packed[key] = torch.round(value / scale).to(torch.int8).contiguous()
-        packed[f"{key}.scale"] = scale.contiguous()
+        numbers, scale = quantised(value.numpy())
+        packed[key] = torch.from_numpy(numbers)
+        packed[f"{key}.scale"] = torch.from_numpy(scale)
     return packed
 
 
