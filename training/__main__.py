@@ -6,12 +6,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from motion_engine.formats.atomic import replacing
-from training.config import Config
+from training.config import AdapterSection, Config
 from training.data.bvh_folder import import_folder
 from training.data.motion_set import MotionSet, window_motion
 from training.evaluate.commands import add_commands as add_evaluation
@@ -49,9 +50,12 @@ def _sheet(arguments: argparse.Namespace) -> None:
 def _train(arguments: argparse.Namespace) -> None:
     from training.recipe import train_stage
 
+    config = Config.read(arguments.config)
+    if getattr(arguments, "rank", None) is not None:
+        config = replace(config, adapter=AdapterSection(config.bundle.name, arguments.rank))
     train_stage(
         arguments.command,
-        Config.read(arguments.config),
+        config,
         MotionSet.load(arguments.set),
         arguments.run,
         arguments.start_from,
@@ -199,6 +203,12 @@ def _parser() -> argparse.ArgumentParser:
         sub = command(name, _train, text)
         _stage_arguments(sub)
         sub.add_argument("--start-from", type=Path, default=None, help=START_FROM)
+        if name in ("mld", "motionlcm"):
+            sub.add_argument(
+                "--rank",
+                type=int,
+                help="train low-rank matrices of this rank beside the weights of --start-from",
+            )
 
     sub = command("curves", _curves, "Draw the losses of a stage, and how a GAN's two networks keep step.")
     sub.add_argument("log", type=Path, metavar="FILE", help="STAGE.jsonl of a run")
@@ -219,7 +229,9 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--out", type=Path, required=True, help="folder of the bundle")
 
     sub = command(
-        "extend", _extend, "Add EMDM and the caption side of a run to a bundle; the rest stays as it is."
+        "extend",
+        _extend,
+        "Add EMDM, the caption side and the adapters of a run to a bundle; the rest stays as it is.",
     )
     sub.add_argument("--config", default="base", help="name in training/configs, or a file")
     sub.add_argument("--bundle", required=True, help="name or folder of the bundle")

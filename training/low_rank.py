@@ -8,7 +8,7 @@ to the student of a teacher, for one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -76,6 +76,33 @@ def merged(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if f"{key}.up" in adapter:
             own[key] = own[key] + adapter[f"{key}.up"] @ adapter[f"{key}.down"]
     return own
+
+
+def rank_of(adapter: Mapping[str, Tensor]) -> int:
+    """The largest rank of an adapter's pairs."""
+    return max(len(value) for key, value in adapter.items() if key.endswith(".down"))
+
+
+def summed(adapters: Sequence[Mapping[str, Tensor]], rank: int) -> dict[str, Tensor]:
+    """Several adapters of one network as one of a rank: the nearest there is to their sum (Eckart & Young 1936).
+
+    Where no more than ``rank`` directions are in them together, nothing is lost.
+    """
+    found = {}
+    keys = dict.fromkeys(key.rpartition(".")[0] for adapter in adapters for key in adapter)
+    for key in keys:
+        pairs = [
+            (adapter[f"{key}.up"], adapter[f"{key}.down"]) for adapter in adapters if f"{key}.up" in adapter
+        ]
+        # the singular values of the product, without ever forming it
+        columns, left = torch.linalg.qr(torch.cat([up for up, _ in pairs], dim=1).float())
+        rows, right = torch.linalg.qr(torch.cat([down for _, down in pairs]).float().T)
+        u, values, v = torch.linalg.svd(left @ right.T)
+        kept = min(rank, len(values))
+        root = values[:kept].sqrt()
+        found[f"{key}.up"] = (columns @ u[:, :kept]) * root
+        found[f"{key}.down"] = root[:, None] * (v[:kept] @ rows.T)
+    return found
 
 
 def load_adapter(module: nn.Module, adapter: Mapping[str, Tensor]) -> None:

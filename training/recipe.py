@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from motion_engine.bundle import Bundle, find
 from motion_engine.engine import Engine
@@ -17,12 +18,12 @@ from training.config import Config
 from training.data.bvh_folder import import_folder
 from training.data.loader import Normaliser
 from training.data.motion_set import MotionSet, manifest_of
-from training.export.adapter import write_adapter_bundle
+from training.export.adapter import stored_adapter, write_adapter_bundle
 from training.export.bundle import add_scores, write_bundle
 from training.export.captions import CaptionSide
 from training.export.extend import extend_bundle
 from training.loop import is_finished, read_checkpoint
-from training.low_rank import split_low_rank
+from training.low_rank import split_low_rank, summed
 from training.restore import restore
 from training.samples import held_out_quality
 from training.train_captioner import NAME as CAPTIONER
@@ -126,14 +127,25 @@ def export_adapters(config: Config, motion_set: MotionSet, run: Path, out: Path,
     """Write the bundle of a run that adapted another one's networks. EMDM, once the teacher, takes its adapter too."""
     assert config.adapter is not None
     base = find(config.adapter.bundle)
-    teacher, student = (
-        split_low_rank(read_checkpoint(run / f"{name}.pt")["ema"])[1] for name in ("mld", "motionlcm")
-    )
-    adapters = {"motionlcm": student, "mld": teacher}
+    adapters = {
+        # the run adapted what the base's own adapters made of its networks
+        name: summed([stored_adapter(base, name), adapter], config.adapter.rank)
+        for name, adapter in run_adapters(run).items()
+    }
     if "emdm" in base.samplers:
-        adapters["emdm"] = teacher
+        adapters["emdm"] = adapters["mld"]
     write_adapter_bundle(out, config, base, adapters, data=manifest_of(motion_set), command=command)
     add_scores(out, {"held_out": held_out_quality(Engine.load(out), motion_set)})
+
+
+def run_adapters(run: Path) -> dict[str, dict[str, Tensor]]:
+    """The adapters that a run has trained, by network; none where it trained whole networks."""
+    found: dict[str, dict[str, Tensor]] = {}
+    for name in ("motionlcm", "mld"):
+        if (run / f"{name}.pt").exists():
+            adapter = split_low_rank(read_checkpoint(run / f"{name}.pt")["ema"])[1]
+            found |= {name: adapter} if adapter else {}
+    return found
 
 
 def begin_adapters(config: Config, run: Path) -> Path:
@@ -149,7 +161,7 @@ def begin_adapters(config: Config, run: Path) -> Path:
 
 
 def extend_run(config: Config, bundle: Bundle, run: Path, out: Path, command: str) -> None:
-    """Write ``bundle`` with what ``run`` has beyond it: the VAE's encoder, ``emdm``, the caption side."""
+    """Write ``bundle`` with what ``run`` has beyond it: the VAE's encoder, ``emdm``, the caption side, adapters."""
     with np.load(run / "latent_stats.npz") as stats:
         latent_stats = stats["mean"], stats["std"]
     extend_bundle(
@@ -160,6 +172,7 @@ def extend_run(config: Config, bundle: Bundle, run: Path, out: Path, command: st
         vae=load_vae(config, run),
         emdm=load_emdm(config, run) if config.emdm is not None and (run / "emdm.pt").exists() else None,
         captions=caption_side(config, run),
+        adapters=run_adapters(run),
         command=command,
     )
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -11,13 +12,15 @@ import torch
 
 from motion_engine import bundle as bundles
 from motion_engine.engine import Engine, GenerateRequest
+from motion_engine.runtime.torch.backend import stored_weights
 from motion_engine.runtime.torch.denoiser import Denoiser
 from training import low_rank
 from training.config import AdapterSection
 from training.data.motion_set import MotionSet
 from training.loop import read_checkpoint
-from training.low_rank import add_low_rank, load_adapter, merged, split_low_rank
-from training.recipe import recipe
+from training.low_rank import add_low_rank, load_adapter, merged, rank_of, split_low_rank, summed
+from training.recipe import extend_run, recipe, train_stage
+from training.restore import restore
 from training.train_lcm import load_lcm
 from training.train_mld import load_mld, train_mld
 
@@ -57,6 +60,27 @@ def test_an_adapter_changes_nothing_at_first_and_merges_into_the_weights_later(c
     add_low_rank(other, 3)
     load_adapter(other, split_low_rank(network.state_dict())[1])
     assert torch.allclose(other(*inputs(config), torch.zeros(2)), adapted, atol=1e-5)
+
+
+def test_the_sum_of_two_adapters_is_one_of_their_ranks_together(config):
+    generator = torch.Generator().manual_seed(2)
+
+    def adapter(rank):
+        shapes = {"a.weight.down": (rank, 6), "a.weight.up": (8, rank)}
+        return {key: torch.randn(shape, generator=generator) for key, shape in shapes.items()}
+
+    def product(found):
+        return found["a.weight.up"] @ found["a.weight.down"]
+
+    first, second = adapter(2), adapter(1)
+    together = summed([first, {}, second], 3)
+    assert rank_of(together) == 3
+    assert torch.allclose(product(together), product(first) + product(second), atol=1e-5)
+    nearest = summed([first, second], 2)
+    assert rank_of(nearest) == 2
+    left = torch.linalg.svdvals(product(first) + product(second))[2]
+    error = product(first) + product(second) - product(nearest)
+    assert torch.linalg.matrix_norm(error, 2) == pytest.approx(float(left), rel=1e-4)
 
 
 def test_a_rank_below_one_is_refused(config):
@@ -99,4 +123,38 @@ def test_the_recipe_adapts_a_bundle_and_the_engine_runs_both(config, mocap_folde
         Engine.load(tmp_path / "bundles" / name).generate(request)[0].joints for name in ("tiny", "more")
     )
     assert np.isfinite(leaning).all() and plain.shape == leaning.shape
-    assert MotionSet.load(run / "motions.npz").windows
+
+
+def test_a_bundle_takes_adapters_of_its_own_and_another_adapts_what_they_made(config, mocap_folder, tmp_path):
+    bundle = tmp_path / "bundles" / "tiny"
+    recipe(config, mocap_folder, tmp_path / "run", bundle, "")
+    before = {file.name: file.read_bytes() for file in bundle.glob("*.onnx")}
+    start, run = tmp_path / "start", tmp_path / "more"
+    restore(bundles.load(bundle), start)
+    run.mkdir()
+    for name in ("vae.pt", "normaliser.npz", "latent_stats.npz"):
+        shutil.copyfile(start / name, run / name)
+    adapting = replace(config, adapter=AdapterSection("tiny", 2))
+    motion_set = MotionSet.load(tmp_path / "run" / "motions.npz")
+    for stage in ("mld", "motionlcm"):
+        train_stage(stage, adapting, motion_set, run, start)
+    extend_run(config, bundles.load(bundle), run, bundle, "")
+
+    extended = bundles.load(bundle)
+    assert set(extended.manifest["adapters"]) == {"mld", "motionlcm"}
+    assert {file.name: file.read_bytes() for file in bundle.glob("*.onnx")} == before
+    adapted = load_mld(adapting, run).state_dict()
+    stored = stored_weights(extended, "mld")
+    kept = stored_weights(replace(extended, manifest={**extended.manifest, "adapters": {}}), "mld")
+    changed = [key for key in stored if not torch.equal(stored[key], kept[key])]
+    assert changed
+    for key in changed:
+        assert torch.allclose(stored[key], adapted[key], atol=0.02 * float(adapted[key].abs().max()))
+
+    leaning = replace(adapting, adapter=AdapterSection(str(bundle), 8))
+    recipe(leaning, mocap_folder, tmp_path / "leaning", tmp_path / "bundles" / "lean", "")
+    found = bundles.load(tmp_path / "bundles" / "lean")
+    assert not any("adapter" in name for name in found.manifest["shared"]["files"])
+    wanted = load_mld(leaning, tmp_path / "leaning").state_dict()
+    for key, value in stored_weights(found, "mld").items():
+        assert torch.allclose(value, wanted[key], atol=0.02 * float(wanted[key].abs().max()) + 1e-4), key

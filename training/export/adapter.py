@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from motion_engine.bundle import Bundle
@@ -20,6 +20,35 @@ from training.export.bundle import write_manifest
 
 Adapter = Mapping[str, Tensor]
 """``KEY.down`` (r, in) and ``KEY.up`` (out, r) for each matrix KEY that is adapted."""
+
+
+ADAPTER_SUFFIX = ".adapter.safetensors"
+
+
+def save_adapters(folder: Path, adapters: Mapping[str, Adapter]) -> tuple[dict[str, str], dict[str, str]]:
+    """Write adapters in half precision; returns the file of each network, and the hash of each file.
+
+    Equal ones (the same object) are stored once.
+    """
+    named: dict[str, str] = {}
+    written: dict[int, str] = {}
+    for name, adapter in adapters.items():
+        if id(adapter) not in written:
+            written[id(adapter)] = file = f"{name}{ADAPTER_SUFFIX}"
+            save_file(
+                {key: value.detach().half().contiguous() for key, value in adapter.items()}, folder / file
+            )
+            (folder / file).chmod(0o644)
+        named[name] = written[id(adapter)]
+    return named, {
+        file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in sorted(written.values())
+    }
+
+
+def stored_adapter(bundle: Bundle, network: str) -> dict[str, Tensor]:
+    """The adapter that a bundle has for one of its networks, single precision; empty where it has none."""
+    file = bundle.adapter(network)
+    return {} if file is None else {key: value.float() for key, value in load_file(file).items()}
 
 
 def write_adapter_bundle(
@@ -35,7 +64,7 @@ def write_adapter_bundle(
 
     Parameters
     ----------
-    adapters : by the network's name. Equal ones (the same object) are stored once.
+    adapters : by the network's name, of the networks as ``base`` has them stored: its own adapters do not count.
     data, command : for the manifest: what it was trained on, and what makes it.
 
     Raises
@@ -48,17 +77,14 @@ def write_adapter_bundle(
     for name in adapters:
         if f"{name}.safetensors" not in base.manifest["files"]:
             raise ValueError(f"The bundle {base.name} has no network {name} to adapt.")
+    shared = {
+        name: value for name, value in base.manifest["files"].items() if not name.endswith(ADAPTER_SUFFIX)
+    }
     destination.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=destination.parent) as scratch:
         folder = Path(scratch) / destination.name
         folder.mkdir()
-        files: dict[int, str] = {}
-        for name, adapter in adapters.items():
-            if id(adapter) not in files:
-                files[id(adapter)] = f"{name}.adapter.safetensors"
-                halves = {key: value.detach().half().contiguous() for key, value in adapter.items()}
-                save_file(halves, folder / files[id(adapter)])
-                (folder / files[id(adapter)]).chmod(0o644)
+        named, files = save_adapters(folder, adapters)
         presets = {
             name: {**preset, **config.presets.get(name, {})}
             for name, preset in base.manifest["samplers"].items()
@@ -70,12 +96,9 @@ def write_adapter_bundle(
             "training_data": data or {},
             "scores": {},
             "made_with": command,
-            "shared": {"bundle": base.name, "files": base.manifest["files"]},
-            "adapters": {name: files[id(adapter)] for name, adapter in adapters.items()},
-            "files": {
-                name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
-                for name in sorted(set(files.values()))
-            },
+            "shared": {"bundle": base.name, "files": shared},
+            "adapters": named,
+            "files": files,
         }
         write_manifest(folder, manifest)
         if destination.exists():

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,8 +16,10 @@ from motion_engine.bundle import Bundle
 from motion_engine.runtime.torch.emdm import Generator
 from motion_engine.runtime.torch.vae import MotionVAE
 from training.config import Config
+from training.export.adapter import Adapter, save_adapters, stored_adapter
 from training.export.bundle import export_denoiser, export_encoder, write_manifest
 from training.export.captions import CaptionSide
+from training.low_rank import rank_of, summed
 
 
 def extend_bundle(
@@ -28,6 +31,7 @@ def extend_bundle(
     vae: MotionVAE | None = None,
     emdm: Generator | None = None,
     captions: CaptionSide | None = None,
+    adapters: Mapping[str, Adapter] | None = None,
     command: str = "",
 ) -> None:
     """Copy ``bundle`` to ``destination``, which may be its own folder, with more networks.
@@ -37,6 +41,7 @@ def extend_bundle(
     latent_stats : mean and standard deviation (C,) of the latents that the new networks were trained on.
     vae : whose encoder is added, where the bundle has none.
     emdm, captions : the sampler, and the caption side; they replace those that the bundle has.
+    adapters : low-rank changes of networks that the bundle has, by their names; added to those that it has already.
     command : what made the new networks.
 
     Raises
@@ -58,7 +63,7 @@ def extend_bundle(
         )
     if vae is not None and "encoder.onnx" in bundle.manifest["files"]:
         vae = None
-    if vae is None and emdm is None and captions is None:
+    if vae is None and emdm is None and captions is None and not adapters:
         raise ValueError("The run has no network that the bundle lacks.")
     with tempfile.TemporaryDirectory(dir=destination.parent) as scratch:
         folder = Path(scratch) / destination.name
@@ -79,6 +84,14 @@ def extend_bundle(
             manifest["captions"] = captions.section(config.presets["captions"])
             networks |= captions.settings()
             manifest["samplers"] = manifest["samplers"] | captions.samplers(config.presets)
+        if adapters:
+            together = {
+                name: summed([stored_adapter(bundle, name), adapter], rank_of(adapter))
+                for name, adapter in adapters.items()
+            }
+            named, hashes = save_adapters(folder, together)
+            manifest["adapters"] = manifest.get("adapters", {}) | named
+            files |= hashes
         for name in written:
             files[name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
         made = [*manifest.get("extended_with", []), command]
