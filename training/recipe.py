@@ -68,6 +68,8 @@ def train_stage(
         MOTION_TOKENS: config.mote_training.motion_steps if config.mote_training else 0,
         MOTE: config.mote_training.steps if config.mote_training else 0,
     }
+    if config.adapter is not None and start_from is not None:
+        keep_vae(start_from, run)
     if not is_finished(run, stage, steps[stage]):
         if stage == "vae":
             train_vae(config, motion_set, run, start_from)
@@ -149,15 +151,20 @@ def run_adapters(run: Path) -> dict[str, dict[str, Tensor]]:
 
 
 def begin_adapters(config: Config, run: Path) -> Path:
-    """Fill ``run`` with the VAE and statistics of the bundle to adapt; returns the folder of its networks."""
+    """Restore the bundle to adapt inside ``run``; returns the folder of its networks."""
     assert config.adapter is not None
     start = run / "adapted"
     if not (start / "latent_stats.npz").exists() or not any(start.glob("*.pt")):
         restore(find(config.adapter.bundle), start)
+    return start
+
+
+def keep_vae(start: Path, run: Path) -> None:
+    """Copy the VAE of a finished run, its statistics and those of its latents to ``run``, where it has none."""
+    run.mkdir(parents=True, exist_ok=True)
     for name in ("vae.pt", "normaliser.npz", "latent_stats.npz"):
         if not (run / name).exists():
             shutil.copyfile(start / name, run / name)
-    return start
 
 
 def extend_run(config: Config, bundle: Bundle, run: Path, out: Path, command: str) -> None:
