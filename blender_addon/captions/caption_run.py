@@ -104,15 +104,17 @@ class CaptionRun(ClipRun):
         caption = answer.caption() if answer is not None else None
         if caption is not None:
             self.found.append((read.source, caption))
-        elif read.source.title not in self.problems:
+        elif read.source not in self.problems:
             self.problem(read.source, "The model found no sentence for it.")
 
     def finish(self, keep: bool) -> None:
         if not keep:
             return
         written = [source for source, caption in self.found if self._write(source, caption)]
+        describe.forget_strips([action for source in written if (action := source.action.find()) is not None])
         describe.problems.clear()
-        describe.problems.update(self.problems)
+        for source, text in self.problems.items():
+            describe.problems.setdefault(source.action.name, text)
         if written:
             apply.push_undo(TITLE)
         session.set_status(self._closing_line(len(written)))
@@ -130,7 +132,8 @@ class CaptionRun(ClipRun):
         count = len(self.sources)
         if written == count == 1:
             return Status("DONE", f"'{self.found[0][1].text}'")
-        parts = [f"{written} of {count} actions captioned."]
+        kind = "strips" if all(source.strip for source in self.sources) else "actions"
+        parts = [f"{written} of {count} {kind} captioned."]
         if self.stopped == "Cancelled." and not written:
             return Status("INFO", "Cancelled. Nothing was changed.")
         if self.stopped:

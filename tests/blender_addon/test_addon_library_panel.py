@@ -12,7 +12,7 @@ bpy = pytest.importorskip("bpy")
 from addon_rigs import walk  # noqa: E402
 from caption_actions import of_a_camera, put  # noqa: E402
 
-from blender_addon.captions import describe, panel  # noqa: E402
+from blender_addon.captions import describe, panel, strips  # noqa: E402
 from blender_addon.captions.action_list import MOTION_PROMPT_UL_library  # noqa: E402
 from blender_addon.character.build import add_character  # noqa: E402
 from blender_addon.session import session  # noqa: E402
@@ -96,6 +96,18 @@ def test_an_action_with_its_sentences_and_one_with_a_problem(scene):
     assert ("motion_prompt.edit_caption", True) in layout.buttons
     scene.motion_prompt.captions.picked = bpy.data.actions.find(camera.name)
     assert "moves no bones but the camera 'Shot'." in " ".join(drawn().texts)
+
+
+def test_the_sentences_of_strips_are_shown_with_what_they_are_of(scene):
+    action = put(add_character(bpy.context), walk(60).canonical(), "walk")
+    strips.keep(action, strips.StripCaption(strips.Shown(1, 30), "a person walks"))
+    strips.keep(action, strips.StripCaption(strips.Shown(31, 60, 2.0, 1.0, True), "a person turns"))
+    layout = drawn()
+    text = " ".join(layout.texts)
+    assert "Frames 1 to 30: a person walks Frames 31 to 60, backwards, at 50% speed: a person turns" in text
+    assert "walk: a person walks; a person turns" in text
+    assert "It has no caption yet." not in text
+    assert layout.buttons.count(("motion_prompt.edit_caption", True)) == 3
 
 
 def test_a_model_that_cannot_is_told_beside_the_dead_buttons(scene):
