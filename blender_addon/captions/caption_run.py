@@ -43,7 +43,7 @@ class CaptionRun(ClipRun):
 
     Parameters
     ----------
-    options : what is written besides the sentence.
+    options : what is written besides the sentence; None writes nothing.
     count : how many sentences to choose from.
     """
 
@@ -51,7 +51,7 @@ class CaptionRun(ClipRun):
         self,
         sources: Sequence[Source],
         preferred: Sequence[rig.Handle],
-        options: describe.Options,
+        options: describe.Options | None,
         count: int,
     ) -> None:
         super().__init__(sources, preferred)
@@ -68,7 +68,7 @@ class CaptionRun(ClipRun):
             If the Action belongs to another file.
         """
         action = source.action.find()
-        if action is not None and action.library is not None:
+        if action is not None and action.library is not None and self._options is not None:
             raise UserError(
                 f"'{action.name}' is linked from another file, so no caption can be kept in it. Make it local "
                 "(Object > Relations > Make Local), then try again."
@@ -108,9 +108,9 @@ class CaptionRun(ClipRun):
             self.problem(read.source, "The model found no sentence for it.")
 
     def finish(self, keep: bool) -> None:
-        if not keep:
+        if not keep or self._options is None:
             return
-        written = [source for source, caption in self.found if self._write(source, caption)]
+        written = [source for source, caption in self.found if self._write(source, caption, self._options)]
         describe.forget_strips([action for source in written if (action := source.action.find()) is not None])
         describe.problems.clear()
         for source, text in self.problems.items():
@@ -119,10 +119,10 @@ class CaptionRun(ClipRun):
             apply.push_undo(TITLE)
         session.set_status(self._closing_line(len(written)))
 
-    def _write(self, source: Source, caption: Caption) -> bool:
+    def _write(self, source: Source, caption: Caption, options: describe.Options) -> bool:
         """One caption into the file; a source that is gone or cannot be written becomes a problem."""
         try:
-            describe.write(source, caption, self._options)
+            describe.write(source, caption, options)
         except (RuntimeError, ValueError, TypeError, AttributeError) as error:
             self.problem(source, f"Its caption could not be written: {error}")
             return False
