@@ -87,7 +87,8 @@ class VariationRun:
         self._source, self._place, self._body, self._strength = source, place, body, strength
         self._scan = Scan(source)
         self._scanned = False
-        self._portions = Portions(Readers(), source.target, source.find, source.title, thinned)
+        self._readers = Readers()
+        self._portions = Portions(self._readers, source.target, source.find, source.title, thinned)
 
     def step(self) -> bool:
         """Read a portion."""
@@ -97,9 +98,10 @@ class VariationRun:
                 return True
             if not self._portions.step(PORTION_SECONDS):
                 return True
+            self._readers.close()
             clip = encoded(self._portions)
         except (UserError, ValueError) as error:
-            self._portions.close()
+            self._readers.close()
             text = getattr(error, "text", f"'{self._source.title}' cannot be read: {error}")
             session.set_status(Status("ERROR", text))
             return False
@@ -114,7 +116,7 @@ class VariationRun:
 
     def cancel(self, keep: bool = True) -> None:
         """Read no more."""
-        self._portions.close()
+        self._readers.close()
 
 
 class MOTION_PROMPT_OT_variation(bpy.types.Operator):

@@ -246,8 +246,6 @@ class ClipRun(ABC):
         self._next()
 
     def _next(self) -> None:
-        if self._reading is not None:
-            self._reading.close()
         self._target = self._scan = self._reading = None
         self._at += 1
 
@@ -269,8 +267,7 @@ class ClipRun(ABC):
         if self.over:
             return
         self.over = True
-        if self._reading is not None:
-            self._reading.close()
+        self._readers.close()
         self._job = self._group = self._reading = None
         with apply.window_context():
             self.finish(keep)
