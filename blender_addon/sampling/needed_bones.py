@@ -86,5 +86,7 @@ def _chain(tip: bpy.types.PoseBone, count: int) -> list[str]:
 def _bending(bone: bpy.types.PoseBone) -> list[str]:
     """Bones that bend a bendy bone."""
     rest = bone.bone
-    handles = [handle.name for handle in (rest.bbone_custom_handle_start, rest.bbone_custom_handle_end) if handle]
+    handles = [
+        handle.name for handle in (rest.bbone_custom_handle_start, rest.bbone_custom_handle_end) if handle
+    ]
     return handles + ([child.name for child in bone.children] if rest.bbone_segments > 1 else [])
