@@ -17,11 +17,10 @@ import time
 import bpy
 import numpy as np
 
-import blender_addon
 from motion_engine import quaternion as quat
 from motion_engine.motion import Motion
 
-from . import keyframes, rig
+from . import keyframes, register, rig, unregister
 from .bench import rigify_human
 from .captions.caption_run import CaptionRun
 from .captions.describe import Options
@@ -95,7 +94,7 @@ def measure(count: int) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    blender_addon.register()
+    register()
     print(json.dumps(measure(int(sys.argv[1]) if len(sys.argv) > 1 else 200)))
     sys.stdout.flush()
-    blender_addon.unregister()
+    unregister()

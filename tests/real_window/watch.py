@@ -92,6 +92,28 @@ def tab() -> dict:
     }
 
 
+def library() -> dict:
+    """Return sentences, takes and ranking of the file's Actions, and whether some are being read."""
+    modules = {name.partition(".motion_prompt.")[2]: module for name, module in sys.modules.items()}
+    session, find = modules.get("session"), modules.get("captions.find")
+    if session is None or find is None:
+        return {}
+    actions, scores = bpy.data.actions, find.search.scores
+    ranked = sorted(
+        (action for action in actions if action.session_uid in scores), key=lambda a: -scores[a.session_uid]
+    )
+    return {
+        "captions": {a.name: a["motion_prompt_caption"] for a in actions if "motion_prompt_caption" in a},
+        "markers": sum(len(action.pose_markers) for action in actions),
+        "running": len(session.session.runs),
+        "ticked": sum(action.motion_prompt_use for action in actions),
+        "find": find.search.text,
+        "ranked": [action.name for action in ranked],
+        "scenes": len(bpy.data.scenes),
+        "frame": bpy.context.scene.frame_current,
+    }
+
+
 def state() -> dict:
     """Return everything."""
     scene = bpy.context.scene
@@ -106,6 +128,7 @@ def state() -> dict:
         "areas": areas(),
         "tab": tab(),
         "armatures": rigs,
+        "library": library(),
         "actions": sorted(a.name for a in bpy.data.actions),
         "fps": scene.render.fps,
         "frame_range": [scene.frame_start, scene.frame_end],
