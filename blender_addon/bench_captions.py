@@ -36,6 +36,7 @@ def step_motion(number: int) -> Motion:
     """Two seconds of steps, of a length and height of their own."""
     time_axis = np.arange(FRAMES) / RATE
     vectors = np.zeros((FRAMES, 22, 3))
+    vectors[:, 16, 2], vectors[:, 17, 2] = -1.25, 1.25  # the arms hang
     swing = (0.3 + 0.002 * number) * np.sin(2 * np.pi * time_axis)
     for joints, sign in (((1, 17), 1.0), ((2, 16), -1.0)):  # a leg and the other side's arm
         vectors[:, joints, 0] = sign * swing[:, None]

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import bpy
 
-from ..panels import MotionPanel, draw_lines
+from ..panels import MotionPanel, SettingsPanel, draw_lines
+from ..properties import MotionPromptSettings
 from ..session import session
 from . import action_list, describe
 from .clip_run import ClipRun
@@ -120,20 +121,13 @@ def _explain(layout: bpy.types.UILayout, context: bpy.types.Context, text: str) 
         draw_lines(layout, context, text, "INFO")
 
 
-class MOTION_PROMPT_PT_caption_options(MotionPanel, bpy.types.Panel):
+class MOTION_PROMPT_PT_caption_options(SettingsPanel, bpy.types.Panel):
     bl_label = "Caption Options"
     bl_parent_id = "MOTION_PROMPT_PT_library"
-    bl_options = {"DEFAULT_CLOSED"}
 
-    def draw(self, context: bpy.types.Context) -> None:
-        settings = context.scene.motion_prompt.captions
-        layout = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
-        layout.prop(settings, "count")
-        layout.prop(settings, "rename")
-        layout.prop(settings, "asset")
-        layout.prop(settings, "markers")
+    def draw_settings(self, layout: bpy.types.UILayout, settings: MotionPromptSettings) -> None:
+        for name in ("count", "rename", "asset", "markers"):
+            layout.prop(settings.captions, name)
 
 
 CLASSES = (MOTION_PROMPT_PT_library, MOTION_PROMPT_PT_caption_options)

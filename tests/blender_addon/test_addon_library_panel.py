@@ -68,7 +68,9 @@ def drawn():
         view_layer=bpy.context.view_layer,
     )
     for kind in (panel.MOTION_PROMPT_PT_library, panel.MOTION_PROMPT_PT_caption_options):
-        kind.draw(SimpleNamespace(layout=layout), context)
+        drawing = SimpleNamespace(layout=layout)
+        drawing.draw_settings = lambda *parts, kind=kind, drawing=drawing: kind.draw_settings(drawing, *parts)
+        kind.draw(drawing, context)
     for action in bpy.data.actions:
         MOTION_PROMPT_UL_library.draw_item(None, context, layout, bpy.data, action, 0, None, "")
     return layout
@@ -120,3 +122,18 @@ def test_a_model_that_cannot_is_told_beside_the_dead_buttons(scene):
     assert "The model 'Plain' cannot describe motions." in " ".join(layout.texts)
     assert ("motion_prompt.caption", False) in layout.buttons
     assert ("motion_prompt.surprise", False) in layout.buttons
+
+
+def test_the_panels_of_settings_are_closed_below_their_panel_and_draw(scene):
+    expected = {"advanced": "main", "batch": "main", "root": "main", "keys": "main", "caption_options": "library"}
+    for name, parent in expected.items():
+        kind = getattr(bpy.types, f"MOTION_PROMPT_PT_{name}")
+        assert kind.bl_parent_id == f"MOTION_PROMPT_PT_{parent}"
+        assert (kind.bl_options, kind.bl_category, kind.bl_region_type) == ({"DEFAULT_CLOSED"}, "Motion", "UI")
+        layout = Layout()
+        drawing = SimpleNamespace(layout=layout)
+        drawing.draw_settings = lambda *parts, kind=kind, drawing=drawing: kind.draw_settings(drawing, *parts)
+        kind.draw(drawing, bpy.context)
+        assert layout.use_property_split
+        assert not layout.use_property_decorate
+        assert layout.texts, "nothing was drawn"

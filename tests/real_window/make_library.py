@@ -15,6 +15,7 @@ def build() -> None:
     for thing in list(bpy.data.objects):
         bpy.data.objects.remove(thing)
     bpy.context.scene.render.fps = 20
+    bpy.context.scene.motion_prompt.captions.count = 1
     target = add_character(bpy.context)
     rest = rig.read_rest(target, rig.check(target))
     for number in range(ACTIONS):

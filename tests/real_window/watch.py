@@ -104,7 +104,7 @@ def library() -> dict:
     )
     return {
         "captions": {a.name: a["motion_prompt_caption"] for a in actions if "motion_prompt_caption" in a},
-        "markers": sum(len(action.pose_markers) for action in actions),
+        "tags": {a.name: ", ".join(a.get("motion_prompt_tags", "").split("\n")) for a in actions},
         "running": len(session.session.runs),
         "ticked": sum(action.motion_prompt_use for action in actions),
         "find": find.search.text,
