@@ -125,11 +125,21 @@ def test_a_model_that_cannot_is_told_beside_the_dead_buttons(scene):
 
 
 def test_the_panels_of_settings_are_closed_below_their_panel_and_draw(scene):
-    expected = {"advanced": "main", "batch": "main", "root": "main", "keys": "main", "caption_options": "library"}
+    expected = {
+        "advanced": "main",
+        "batch": "main",
+        "root": "main",
+        "keys": "main",
+        "caption_options": "library",
+    }
     for name, parent in expected.items():
         kind = getattr(bpy.types, f"MOTION_PROMPT_PT_{name}")
         assert kind.bl_parent_id == f"MOTION_PROMPT_PT_{parent}"
-        assert (kind.bl_options, kind.bl_category, kind.bl_region_type) == ({"DEFAULT_CLOSED"}, "Motion", "UI")
+        assert (kind.bl_options, kind.bl_category, kind.bl_region_type) == (
+            {"DEFAULT_CLOSED"},
+            "Motion",
+            "UI",
+        )
         layout = Layout()
         drawing = SimpleNamespace(layout=layout)
         drawing.draw_settings = lambda *parts, kind=kind, drawing=drawing: kind.draw_settings(drawing, *parts)

@@ -34,7 +34,8 @@ class Library:
 
     def lines(self, text: str) -> int:
         """Return how many lines the sidebar needs for a text."""
-        return len(textwrap.wrap(text, max(20, int((self.width - 60) / 6.4))))
+        width = self.width / self.window.state()["scale"]
+        return len(textwrap.wrap(text, max(20, int((width - 60) / 6.4))))
 
     def click(self, below: int, x: int | None = None) -> None:
         """Click at a place below the sidebar's top, moved by the status line."""

@@ -126,6 +126,7 @@ def state() -> dict:
     return {
         "time": time.time(),
         "areas": areas(),
+        "scale": bpy.context.preferences.system.ui_scale,
         "tab": tab(),
         "armatures": rigs,
         "library": library(),
