@@ -7,7 +7,7 @@ from bl_ext.user_default.motion_prompt.bench_captions import step_motion
 from bl_ext.user_default.motion_prompt.character.build import add_character
 from bl_ext.user_default.motion_prompt.retarget import solver
 
-ACTIONS = 60
+ACTIONS = 30
 
 
 def build() -> None:

@@ -69,16 +69,15 @@ class Library:
 
     def picture(self, name: str) -> None:
         """Keep what is on the screen."""
-        self.window.settle()
         self.window.shot(PICTURES / f"library_{name}.png")
 
 
 @pytest.fixture(scope="module")
 def library(window: BlenderWindow) -> Library:
-    """The window on 60 actions of one mannequin, of which the first has a tick."""
+    """The window on 30 actions of one mannequin, of which the first has a tick."""
     window.close()
     window.open(HERE / "make_library.py")
-    window.wait(lambda s: len(s["actions"]) == 60, 60, "the library")
+    window.wait(lambda s: len(s["actions"]) == 30, 60, "the library")
     panel = Library(window)
     panel.click(TAKES_HEADER, panel.left + 60)
     panel.click(LIBRARY_HEADER, panel.left + 60)
@@ -87,11 +86,11 @@ def library(window: BlenderWindow) -> Library:
 
 def test_surprise_makes_a_take_and_undo_takes_it_back(library: Library) -> None:
     library.click(SURPRISE)
-    state = library.wait(lambda s: len(s["actions"]) == 61 and not s["tab"]["busy"], 120, "a surprise")
+    state = library.wait(lambda s: len(s["actions"]) == 31 and not s["tab"]["busy"], 120, "a surprise")
     library.picture("surprise")
     assert not state["armatures"][0]["action"].startswith("step")
     library.key("ctrl+z")
-    state = library.wait(lambda s: len(s["actions"]) == 60, 20, "the file before the surprise")
+    state = library.wait(lambda s: len(s["actions"]) == 30, 20, "the file before the surprise")
     assert state["armatures"][0]["action"] == "step 00"
 
 
@@ -111,7 +110,7 @@ def test_the_ticked_action_gets_its_sentence_in_one_undo_step(library: Library) 
 def test_esc_leaves_the_file_as_it_was(library: Library) -> None:
     before = library.window.state()
     library.click(ALL, library.left + 55)
-    library.wait(lambda s: s["library"]["ticked"] == 60, 20, "ticks on all actions")
+    library.wait(lambda s: s["library"]["ticked"] == 30, 20, "ticks on all actions")
     library.click(CAPTION)
     library.wait(lambda s: s["library"]["running"], 20, "captioning")
     library.window.shot(PICTURES / "library_running.png")
@@ -144,14 +143,14 @@ def test_an_edited_sentence_makes_a_take(library: Library) -> None:
     library.wait(lambda s: s["tab"]["prompt"] == sentence, 20, "the sentence in the prompt")
     library.picture("edit")
     library.window.type_prompt("a person jumps")
-    state = library.wait(lambda s: len(s["actions"]) == 61 and not s["tab"]["busy"], 60, "a take")
+    state = library.wait(lambda s: len(s["actions"]) == 31 and not s["tab"]["busy"], 60, "a take")
     assert state["armatures"][0]["action"] == "a person jumps"
     library.key("ctrl+z")
-    library.wait(lambda s: len(s["actions"]) == 60, 20, "the file before the take")
+    library.wait(lambda s: len(s["actions"]) == 30, 20, "the file before the take")
 
 
 def test_a_variation_makes_a_take(library: Library) -> None:
     library.click(library.below_sentence(EDIT) + VARIATION_BELOW_EDIT, library.left + 70)
-    state = library.wait(lambda s: len(s["actions"]) == 61 and not s["tab"]["busy"], 60, "a variation")
+    state = library.wait(lambda s: len(s["actions"]) == 31 and not s["tab"]["busy"], 60, "a variation")
     library.picture("variation")
     assert state["armatures"][0]["action"] == "step 00 variation"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs inside the windowed Blender: writes twice a second what a test wants to know, and obeys nothing.
+"""Runs inside the windowed Blender: writes four times a second what a test wants to know, and obeys nothing.
 
 The state goes to the file named after ``--``: areas and regions in screen pixels (origin at the top left),
 the sidebar's tab, the status of the add-on and, for each armature with an Action, what its keys do.
@@ -147,7 +147,7 @@ def tick() -> float:
     partial = OUT.with_suffix(".part")
     partial.write_text(json.dumps(content), encoding="utf-8")
     partial.replace(OUT)
-    return 0.5
+    return 0.25
 
 
 bpy.context.preferences.view.show_splash = False
