@@ -5,20 +5,15 @@ from __future__ import annotations
 
 import bpy
 
-from .panels import MotionPanel
+from .panels import SettingsPanel
+from .properties import MotionPromptSettings
 from .session import session
 
 
-class MOTION_PROMPT_PT_batch(MotionPanel, bpy.types.Panel):
+class MOTION_PROMPT_PT_batch(SettingsPanel, bpy.types.Panel):
     bl_label = "Batch"
-    bl_parent_id = "MOTION_PROMPT_PT_main"
-    bl_options = {"DEFAULT_CLOSED"}
 
-    def draw(self, context: bpy.types.Context) -> None:
-        settings = context.scene.motion_prompt
-        layout = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
+    def draw_settings(self, layout: bpy.types.UILayout, settings: MotionPromptSettings) -> None:
         layout.prop(settings, "batch_text")
         row = layout.row()
         row.enabled = settings.batch_text is None

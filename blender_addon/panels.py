@@ -10,6 +10,7 @@ import bpy
 
 from . import models, rig, takes
 from .preferences import preferences
+from .properties import MotionPromptSettings
 from .session import session
 from .status import Status
 
@@ -20,9 +21,27 @@ _ICONS = {"INFO": "INFO", "DONE": "CHECKMARK", "ERROR": "ERROR"}
 
 
 class MotionPanel:
+    """In the Motion tab of the sidebar."""
+
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_category = "Motion"
+
+
+class SettingsPanel(MotionPanel):
+    """A closed sub-panel of settings, names on the left as in Blender's own properties."""
+
+    bl_parent_id = "MOTION_PROMPT_PT_main"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        self.layout.use_property_split = True
+        self.layout.use_property_decorate = False
+        self.draw_settings(self.layout, context.scene.motion_prompt)
+
+    def draw_settings(self, layout: bpy.types.UILayout, settings: MotionPromptSettings) -> None:
+        """Draw what the panel is about."""
+        raise NotImplementedError
 
 
 class MOTION_PROMPT_PT_main(MotionPanel, bpy.types.Panel):

@@ -5,19 +5,14 @@ from __future__ import annotations
 
 import bpy
 
-from .panels import MotionPanel
+from .panels import SettingsPanel
+from .properties import MotionPromptSettings
 
 
-class MOTION_PROMPT_PT_root(MotionPanel, bpy.types.Panel):
+class MOTION_PROMPT_PT_root(SettingsPanel, bpy.types.Panel):
     bl_label = "Root and Loop"
-    bl_parent_id = "MOTION_PROMPT_PT_main"
-    bl_options = {"DEFAULT_CLOSED"}
 
-    def draw(self, context: bpy.types.Context) -> None:
-        settings = context.scene.motion_prompt
-        layout = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
+    def draw_settings(self, layout: bpy.types.UILayout, settings: MotionPromptSettings) -> None:
         layout.prop(settings, "root")
         layout.prop(settings, "in_place")
         layout.prop(settings, "loop")

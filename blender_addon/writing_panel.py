@@ -5,19 +5,15 @@ from __future__ import annotations
 
 import bpy
 
-from .panels import MotionPanel
+from .panels import SettingsPanel
+from .properties import MotionPromptSettings
 
 
-class MOTION_PROMPT_PT_keys(MotionPanel, bpy.types.Panel):
+class MOTION_PROMPT_PT_keys(SettingsPanel, bpy.types.Panel):
     bl_label = "Keys"
-    bl_parent_id = "MOTION_PROMPT_PT_main"
-    bl_options = {"DEFAULT_CLOSED"}
 
-    def draw(self, context: bpy.types.Context) -> None:
-        writing = context.scene.motion_prompt.writing
-        layout = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
+    def draw_settings(self, layout: bpy.types.UILayout, settings: MotionPromptSettings) -> None:
+        writing = settings.writing
         layout.prop(writing, "destination")
         if writing.destination == "CURRENT":
             layout.prop(writing, "start_at")

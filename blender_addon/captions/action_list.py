@@ -10,7 +10,7 @@ import bpy
 from .. import keyframes, rig, roots
 from ..session import session
 from ..status import Status, UserError
-from .describe import caption_of, problems
+from .describe import problems, said_of
 from .find import search
 from .sources import ActionHandle, armature_for, bones_of, fits, selected_armatures
 
@@ -97,7 +97,7 @@ class MOTION_PROMPT_UL_library(bpy.types.UIList):
         score = search.scores.get(item.session_uid) if search.text else None
         if score is not None:
             row = row.split(factor=0.7, align=True)
-        caption = caption_of(item)
+        caption = said_of(item)
         mark = (
             "ERROR" if item.name in problems else "ASSET_MANAGER" if item.asset_data is not None else "ACTION"
         )
@@ -115,7 +115,7 @@ class MOTION_PROMPT_UL_library(bpy.types.UIList):
         actions = list(getattr(data, property))
         wanted = self.filter_name.lower()
         flags = [
-            self.bitflag_filter_item if wanted in f"{action.name} {caption_of(action)}".lower() else 0
+            self.bitflag_filter_item if wanted in f"{action.name} {said_of(action)}".lower() else 0
             for action in actions
         ]
         return flags, places(actions) if search.text else []

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import bpy
+from bpy.props import IntProperty
 
 from .. import apply, rig
 from ..operators import place_for, refuse
@@ -16,16 +17,20 @@ from ..status import Status, UserError
 from ..tasks import Item, Task
 from . import action_list
 from .clip_run import PORTION_SECONDS, encoded
-from .describe import caption_of
+from .describe import caption_of, said_of
 from .operators import cannot
 from .scan import Scan, thinned
 from .sources import ActionHandle, Source
+from .strips import strip_captions
 
 
-def _seconds(context: bpy.types.Context, action: bpy.types.Action) -> float:
-    render = context.scene.render
-    first, last = action.frame_range
-    return float(last - first) * render.fps_base / render.fps
+def _sentence(action: bpy.types.Action, strip: int) -> tuple[str, float]:
+    """The sentence of an Action and its frames, or those of one of its strips; an empty one where it has none."""
+    if strip < 0:
+        first, last = action.frame_range
+        return caption_of(action), float(last - first)
+    found = strip_captions(action)[strip : strip + 1]
+    return (found[0].text, found[0].shown.frames) if found else ("", 0.0)
 
 
 class MOTION_PROMPT_OT_edit_caption(bpy.types.Operator):
@@ -35,15 +40,25 @@ class MOTION_PROMPT_OT_edit_caption(bpy.types.Operator):
     bl_label = "Edit and Regenerate"
     bl_options = {"REGISTER", "UNDO"}
 
+    strip: IntProperty(
+        name="Strip", description="Which of the sentences of the action's strips; -1 for the action's own",
+        default=-1, min=-1, options={"HIDDEN", "SKIP_SAVE"},
+    )  # fmt: skip
+
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         action = action_list.picked()
         cls.poll_message_set("Caption the action first: its sentence is what you edit.")
-        return action is not None and bool(caption_of(action))
+        return action is not None and bool(said_of(action))
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         action = action_list.picked()
-        settings = context.scene.motion_prompt
+        settings, render = context.scene.motion_prompt, context.scene.render
+        # with none of its own, the sentence of its first strip is the one to edit
+        at = 0 if self.strip < 0 and not caption_of(action) else self.strip
+        sentence, frames = _sentence(action, at)
+        if not sentence:
+            return refuse(self, Status("ERROR", f"'{action.name}' has no such sentence any more."))
         try:
             target = action_list.play(context, action)
         except UserError as error:
@@ -52,13 +67,14 @@ class MOTION_PROMPT_OT_edit_caption(bpy.types.Operator):
         if target is not None and none_selected and context.view_layer.objects.get(target.name) == target:
             target.select_set(True)
             context.view_layer.objects.active = target
-        seconds = _seconds(context, action)
+        seconds = frames * render.fps_base / render.fps
         longest = settings.bl_rna.properties["duration"]
-        settings.prompt = caption_of(action)
+        settings.prompt = sentence
         settings.duration = min(max(seconds, longest.hard_min), longest.hard_max)
         text = "Change the words in the prompt, then press Generate."
         if seconds > longest.hard_max:
-            text += f" '{action.name}' is {seconds:.1f} s long; the new take gets {longest.hard_max:.1f} s."
+            what = f"'{action.name}'" if at < 0 else "The strip"
+            text += f" {what} is {seconds:.1f} s long; the new take gets {longest.hard_max:.1f} s."
         session.set_status(Status("INFO", text))
         return {"FINISHED"}
 
@@ -71,7 +87,8 @@ class VariationRun:
         self._source, self._place, self._body, self._strength = source, place, body, strength
         self._scan = Scan(source)
         self._scanned = False
-        self._portions = Portions(Readers(), source.target, source.find, source.title, thinned)
+        self._readers = Readers()
+        self._portions = Portions(self._readers, source.target, source.find, source.title, thinned)
 
     def step(self) -> bool:
         """Read a portion."""
@@ -81,9 +98,10 @@ class VariationRun:
                 return True
             if not self._portions.step(PORTION_SECONDS):
                 return True
+            self._readers.close()
             clip = encoded(self._portions)
         except (UserError, ValueError) as error:
-            self._portions.close()
+            self._readers.close()
             text = getattr(error, "text", f"'{self._source.title}' cannot be read: {error}")
             session.set_status(Status("ERROR", text))
             return False
@@ -98,7 +116,7 @@ class VariationRun:
 
     def cancel(self, keep: bool = True) -> None:
         """Read no more."""
-        self._portions.close()
+        self._readers.close()
 
 
 class MOTION_PROMPT_OT_variation(bpy.types.Operator):

@@ -43,7 +43,7 @@ class CaptionRun(ClipRun):
 
     Parameters
     ----------
-    options : what is written besides the sentence.
+    options : what is written besides the sentence; None writes nothing.
     count : how many sentences to choose from.
     """
 
@@ -51,7 +51,7 @@ class CaptionRun(ClipRun):
         self,
         sources: Sequence[Source],
         preferred: Sequence[rig.Handle],
-        options: describe.Options,
+        options: describe.Options | None,
         count: int,
     ) -> None:
         super().__init__(sources, preferred)
@@ -68,7 +68,7 @@ class CaptionRun(ClipRun):
             If the Action belongs to another file.
         """
         action = source.action.find()
-        if action is not None and action.library is not None:
+        if action is not None and action.library is not None and self._options is not None:
             raise UserError(
                 f"'{action.name}' is linked from another file, so no caption can be kept in it. Make it local "
                 "(Object > Relations > Make Local), then try again."
@@ -104,23 +104,25 @@ class CaptionRun(ClipRun):
         caption = answer.caption() if answer is not None else None
         if caption is not None:
             self.found.append((read.source, caption))
-        elif read.source.title not in self.problems:
+        elif read.source not in self.problems:
             self.problem(read.source, "The model found no sentence for it.")
 
     def finish(self, keep: bool) -> None:
-        if not keep:
+        if not keep or self._options is None:
             return
-        written = [source for source, caption in self.found if self._write(source, caption)]
+        written = [source for source, caption in self.found if self._write(source, caption, self._options)]
+        describe.forget_strips([action for source in written if (action := source.action.find()) is not None])
         describe.problems.clear()
-        describe.problems.update(self.problems)
+        for source, text in self.problems.items():
+            describe.problems.setdefault(source.action.name, text)
         if written:
             apply.push_undo(TITLE)
         session.set_status(self._closing_line(len(written)))
 
-    def _write(self, source: Source, caption: Caption) -> bool:
+    def _write(self, source: Source, caption: Caption, options: describe.Options) -> bool:
         """One caption into the file; a source that is gone or cannot be written becomes a problem."""
         try:
-            describe.write(source, caption, self._options)
+            describe.write(source, caption, options)
         except (RuntimeError, ValueError, TypeError, AttributeError) as error:
             self.problem(source, f"Its caption could not be written: {error}")
             return False
@@ -130,7 +132,8 @@ class CaptionRun(ClipRun):
         count = len(self.sources)
         if written == count == 1:
             return Status("DONE", f"'{self.found[0][1].text}'")
-        parts = [f"{written} of {count} actions captioned."]
+        kind = "strips" if all(source.strip for source in self.sources) else "actions"
+        parts = [f"{written} of {count} {kind} captioned."]
         if self.stopped == "Cancelled." and not written:
             return Status("INFO", "Cancelled. Nothing was changed.")
         if self.stopped:

@@ -96,13 +96,13 @@ class ClipRun(ABC):
 
     Attributes
     ----------
-    problems : title of a source -> why it could not be read.
+    problems : a source -> why it could not be read.
     busy : whether there was anything to read yet.
     """
 
     def __init__(self, sources: Sequence[Source], preferred: Sequence[rig.Handle] = ()) -> None:
         self.sources = list(sources)
-        self.problems: dict[str, str] = {}
+        self.problems: dict[Source, str] = {}
         self.over = self.busy = False
         self.stopped = ""
         self.answered = 0
@@ -211,7 +211,7 @@ class ClipRun(ABC):
 
     def problem(self, source: Source, text: str) -> None:
         """Note that a source has come to nothing."""
-        self.problems[source.title] = text if source.title in text else f"'{source.title}': {text}"
+        self.problems[source] = text if source.title in text else f"'{source.title}': {text}"
 
     def _read(self, seconds: float) -> None:
         source = self.sources[self._at]
@@ -246,8 +246,6 @@ class ClipRun(ABC):
         self._next()
 
     def _next(self) -> None:
-        if self._reading is not None:
-            self._reading.close()
         self._target = self._scan = self._reading = None
         self._at += 1
 
@@ -269,8 +267,7 @@ class ClipRun(ABC):
         if self.over:
             return
         self.over = True
-        if self._reading is not None:
-            self._reading.close()
+        self._readers.close()
         self._job = self._group = self._reading = None
         with apply.window_context():
             self.finish(keep)

@@ -17,7 +17,7 @@ from ..engine import events
 from ..engine.worker import Job
 from ..session import session
 from .clip_run import bundle_name
-from .describe import TAGS, caption_of, lines_of
+from .describe import said_of, tags_of
 from .index_run import IndexRun, entry_of, model_of
 from .sources import selected_armatures
 
@@ -124,5 +124,5 @@ class QueryRun:
 
 def _words_in(action: bpy.types.Action, words: list[str]) -> float:
     """Share of words that an Action's name, caption or tags have."""
-    text = " ".join([action.name, caption_of(action), *lines_of(action, TAGS)]).lower()
+    text = " ".join([action.name, said_of(action), *tags_of(action)]).lower()
     return sum(word in text for word in words) / len(words)

@@ -110,13 +110,13 @@ class IndexRun(ClipRun):
             return True
         entries[action.session_uid] = entry
         if entry.problem:
-            self.problems[source.title] = entry.problem
+            self.problems[source] = entry.problem
         return False
 
     def _leave_out(self, text: str) -> None:
         source, digest = self.sources[self._at], self._scan.digest if self._scan is not None else ""
         super()._leave_out(text)
-        entries[source.action.session_uid] = Entry(self._model, digest, None, self.problems[source.title])
+        entries[source.action.session_uid] = Entry(self._model, digest, None, self.problems[source])
 
     def submit(self, group: Group) -> Job:
         bundle = self._bundle
@@ -136,7 +136,7 @@ class IndexRun(ClipRun):
         for at, read in enumerate(group.sent):
             if at in failed:
                 text = f"'{read.source.title}': {failed[at]['message']} {failed[at]['fix']}".strip()
-                self.problems[read.source.title] = text
+                self.problems[read.source] = text
                 entries[read.source.action.session_uid] = Entry(model, read.digest, None, text)
             else:
                 keep(read.source.action, Entry(model, read.digest, vectors[at]))

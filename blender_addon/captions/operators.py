@@ -80,7 +80,7 @@ def chosen(context: bpy.types.Context, what: str) -> list[Source]:
 
 
 class MOTION_PROMPT_OT_caption(bpy.types.Operator):
-    """Find a sentence for animations, and keep it in the actions; Esc cancels"""
+    """Find a sentence for animations, and keep it in the actions; Esc cancels and changes nothing"""
 
     bl_idname = "motion_prompt.caption"
     bl_label = "Caption"
@@ -119,14 +119,15 @@ class MOTION_PROMPT_OT_caption(bpy.types.Operator):
         if self._run.over:
             return {"FINISHED", "PASS_THROUGH"}
         if event.type == "ESC" and event.value == "PRESS":
-            stop(self._run)
+            stop(self._run, keep=False)
+            session.set_status(Status("INFO", "Cancelled. Nothing was changed."))
             return {"CANCELLED"}
         return {"PASS_THROUGH"}
 
 
-def stop(run: ClipRun) -> None:
-    """End a run; what is done is kept."""
-    run.cancel()
+def stop(run: ClipRun, keep: bool = True) -> None:
+    """End a run; what is done is kept unless ``keep`` says otherwise."""
+    run.cancel(keep)
     if run in session.runs:
         session.runs.remove(run)
     session.show()
@@ -136,7 +137,7 @@ class MOTION_PROMPT_OT_caption_cancel(bpy.types.Operator):
     """Stop looking through the actions; what is done is kept"""
 
     bl_idname = "motion_prompt.caption_cancel"
-    bl_label = "Cancel"
+    bl_label = "Stop"
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import bpy
 
-from ..panels import MotionPanel, draw_lines
+from ..panels import MotionPanel, SettingsPanel, draw_lines
+from ..properties import MotionPromptSettings
 from ..session import session
 from . import action_list, describe
 from .clip_run import ClipRun
 from .find import search
 from .index_run import IndexRun, entries
 from .operators import cannot
+from .strips import StripCaption, strip_captions
 
 
 class MOTION_PROMPT_PT_library(MotionPanel, bpy.types.Panel):
@@ -69,7 +71,7 @@ def _draw_action(layout: bpy.types.UILayout, context: bpy.types.Context, action:
     caption = describe.caption_of(action)
     if caption:
         draw_lines(box, context, caption, "CHECKMARK")
-        tags = describe.lines_of(action, describe.TAGS)
+        tags = describe.tags_of(action)
         if tags:
             draw_lines(box, context, ", ".join(tags), "BOOKMARKS")
         others = describe.lines_of(action, describe.OTHERS)
@@ -80,18 +82,32 @@ def _draw_action(layout: bpy.types.UILayout, context: bpy.types.Context, action:
                 row = column.row(align=True)
                 row.operator("motion_prompt.choose_caption", text="", icon="RADIOBUT_OFF").index = index
                 draw_lines(row.column(align=True), context, other, "NONE")
+    of_strips = strip_captions(action)
+    _draw_strips(box, context, of_strips)
     entry = entries.get(action.session_uid)
     problem = describe.problems.get(action.name) or (
         entry.problem if entry is not None and search.text else ""
     )
     if problem:
         draw_lines(box, context, problem, "ERROR", alert=True)
-    if not caption and not problem:
+    if not caption and not problem and not of_strips:
         draw_lines(box, context, "It has no caption yet.", "INFO")
     box.operator("motion_prompt.edit_caption", icon="GREASEPENCIL")
     row = box.row(align=True)
     row.operator("motion_prompt.variation", icon="DUPLICATE")
     row.prop(context.scene.motion_prompt.captions, "strength", text="")
+
+
+def _draw_strips(
+    layout: bpy.types.UILayout, context: bpy.types.Context, captions: list[StripCaption]
+) -> None:
+    """The sentences of NLA strips that show a part of the Action, or show it otherwise."""
+    for index, one in enumerate(captions):
+        row = layout.row(align=True)
+        row.operator("motion_prompt.edit_caption", text="", icon="GREASEPENCIL").strip = index
+        column = row.column(align=True)
+        draw_lines(column, context, f"{one.shown.words()}:", "NLA")
+        draw_lines(column, context, one.text, "NONE")
 
 
 def _draw_surprise(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -105,20 +121,13 @@ def _explain(layout: bpy.types.UILayout, context: bpy.types.Context, text: str) 
         draw_lines(layout, context, text, "INFO")
 
 
-class MOTION_PROMPT_PT_caption_options(MotionPanel, bpy.types.Panel):
+class MOTION_PROMPT_PT_caption_options(SettingsPanel, bpy.types.Panel):
     bl_label = "Caption Options"
     bl_parent_id = "MOTION_PROMPT_PT_library"
-    bl_options = {"DEFAULT_CLOSED"}
 
-    def draw(self, context: bpy.types.Context) -> None:
-        settings = context.scene.motion_prompt.captions
-        layout = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
-        layout.prop(settings, "count")
-        layout.prop(settings, "rename")
-        layout.prop(settings, "asset")
-        layout.prop(settings, "markers")
+    def draw_settings(self, layout: bpy.types.UILayout, settings: MotionPromptSettings) -> None:
+        for name in ("count", "rename", "asset", "markers"):
+            layout.prop(settings.captions, name)
 
 
 CLASSES = (MOTION_PROMPT_PT_library, MOTION_PROMPT_PT_caption_options)

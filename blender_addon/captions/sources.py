@@ -153,9 +153,27 @@ def of_strips(targets: Iterable[bpy.types.Object], selected_only: bool) -> list[
                     or (track.mute and not selected_only)
                 ):
                     continue
-                handle = ActionHandle.of(strip.action)
-                found.append(Source(handle, rig.Handle.of(target), track.name, strip.name))
+                found.append(_of_strip(target, track, strip))
     return found
+
+
+def of_strip(strip: bpy.types.NlaStrip) -> Source:
+    """One NLA strip.
+
+    Raises
+    ------
+    UserError
+        If it plays no Action, or on no armature.
+    """
+    target = strip.id_data
+    if strip.action is None or not isinstance(target, bpy.types.Object) or target.type != "ARMATURE":
+        raise UserError(f"The strip '{strip.name}' plays no action of an armature.")
+    track = next(track for track in target.animation_data.nla_tracks if track.strips.get(strip.name) == strip)
+    return _of_strip(target, track, strip)
+
+
+def _of_strip(target: bpy.types.Object, track: bpy.types.NlaTrack, strip: bpy.types.NlaStrip) -> Source:
+    return Source(ActionHandle.of(strip.action), rig.Handle.of(target), track.name, strip.name)
 
 
 def of_armatures(targets: Iterable[bpy.types.Object]) -> list[Source]:

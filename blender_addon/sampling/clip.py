@@ -219,7 +219,8 @@ class Played:
     def clear(self, actor: bpy.types.Object) -> None:
         """Put what another Action has left at rest."""
         for bone, prop, at in self.left:
-            getattr(actor.pose.bones[bone], prop)[at] = curves.REST[prop][at]
+            if bone in actor.pose.bones:  # a copy may have no more bones than are needed
+                getattr(actor.pose.bones[bone], prop)[at] = curves.REST[prop][at]
 
 
 def played(target: bpy.types.Object, source: Source) -> Played:

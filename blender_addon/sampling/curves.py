@@ -66,9 +66,12 @@ def read_plain(target: bpy.types.Object, wanted: Sequence[str]) -> PlainRig | No
     index = {bone.name: i for i, bone in enumerate(bones)}
     rest = np.array([bone.bone.matrix_local for bone in bones], dtype=float)
     parents = [index[bone.parent.name] if bone.parent else -1 for bone in bones]
-    offsets = np.array(
-        [rest[i] if p < 0 else np.linalg.inv(rest[p]) @ rest[i] for i, p in enumerate(parents)]
-    )
+    # a rest matrix turns and moves only, so that its inverse needs no solver, whose threads would have to be waited for
+    above = np.array([np.eye(4) if p < 0 else rest[p] for p in parents])
+    back = np.swapaxes(above[:, :3, :3], 1, 2)
+    offsets = np.tile(np.eye(4), (len(rest), 1, 1))
+    offsets[:, :3, :3] = back @ rest[:, :3, :3]
+    offsets[:, :3, 3] = (back @ (rest[:, :3, 3:] - above[:, :3, 3:]))[..., 0]
     return PlainRig(
         [bone.name for bone in bones],
         parents,

@@ -19,7 +19,7 @@ from bpy.app.handlers import persistent
 from numpy.typing import NDArray
 
 from .. import rig
-from ..retarget.inverse import PosedRig, to_motion
+from ..retarget.inverse import to_motion
 from ..status import UserError
 from . import clip, curves, evaluate
 
@@ -29,11 +29,13 @@ _open: list[evaluate.Stage] = []
 
 
 class Readers:
-    """A `Reader` for each armature, made when it is first needed and again after an undo."""
+    """A `Reader` for each armature, made when it is first needed and again after an undo; one `Stage` at a time."""
 
     def __init__(self) -> None:
         self._made: dict[int, clip.Reader] = {}
         self._refused: dict[int, str] = {}
+        self._stage: evaluate.Stage | None = None
+        self._on_stage = 0
 
     def of(self, target: bpy.types.Object) -> clip.Reader:
         """The reader of an armature.
@@ -56,6 +58,23 @@ class Readers:
             self._refused[key] = error.text
             raise
         return reader
+
+    def stage(self, target: bpy.types.Object, wanted: Sequence[str]) -> evaluate.Stage:
+        """Where an armature is evaluated; the same one for all its animations, unless it had to be taken down."""
+        if self._stage is None or self._stage not in _open or self._on_stage != target.session_uid:
+            self.close()
+            self._stage = evaluate.Stage(target, wanted)
+            self._on_stage = target.session_uid
+            _open.append(self._stage)
+        return self._stage
+
+    def close(self) -> None:
+        """Leave nothing behind in the file."""
+        if self._stage is not None:
+            self._stage.close()
+            if self._stage in _open:
+                _open.remove(self._stage)
+            self._stage = None
 
 
 class Portions:
@@ -112,14 +131,6 @@ class Portions:
         except ValueError as error:
             raise UserError(str(error)) from None
 
-    def close(self) -> None:
-        """Leave nothing behind in the file."""
-        if self._stage is not None:
-            self._stage.close()
-            if self._stage in _open:
-                _open.remove(self._stage)
-            self._stage = None
-
     def clip(self) -> clip.Clip:
         """The clip, when all is read. Not of Blender: for any thread.
 
@@ -131,10 +142,12 @@ class Portions:
         names = self._rest.names
         if self._plain:
             matrices = curves.pose_matrices(self._plain, self._values, len(self._times))
-            stacked = np.stack([matrices[name] for name in names], axis=1)
-            posed = clip.posed_rig(self._rest, self._measured, stacked, self._world)
+            world = self._world
         else:
-            posed = _joined(self._parts)
+            matrices = {name: np.concatenate([found[name] for found, _ in self._read]) for name in names}
+            world = np.concatenate([place for _, place in self._read])
+        stacked = np.stack([matrices[name] for name in names], axis=1)
+        posed = clip.posed_rig(self._rest, self._measured, stacked, world)
         return clip.Clip(*to_motion(self._measured, posed, self._rate))
 
     # --- on the window's thread ----------------------------------------------------------------------
@@ -153,7 +166,7 @@ class Portions:
         self._plain = clip.plain_rig(target, source, what, self._rest.names)
         self._keys: Sequence[curves.Key] = ()
         self._values: dict[curves.Key, Array] = {}
-        self._parts: list[PosedRig] = []
+        self._read: list[tuple[dict[str, Array], Array]] = []
         self._done = 0
         if self._plain is not None:
             self._keys = list(curves.needed(self._plain, what.keyed))
@@ -174,30 +187,23 @@ class Portions:
 
     def _evaluated(self, target: bpy.types.Object, source: clip.Source, until: float) -> bool:
         """Have Blender evaluate the next frames."""
-        if self._stage is None or self._stage not in _open:
+        stage = self._readers.stage(target, self._rest.names)
+        if stage is not self._stage:
             what = clip.played(target, source)
-            self._stage = evaluate.Stage(target, what.clear if source is None else what.play)
-            _open.append(self._stage)
-        while self._done < len(self._times):
-            at = self._action_times[self._done : self._done + 1]
-            matrices, world = self._stage.read(self._rest.names, at)
-            stacked = np.stack([matrices[name] for name in self._rest.names], axis=1)
-            self._parts.append(clip.posed_rig(self._rest, self._measured, stacked, world))
-            self._done += 1
-            if time.perf_counter() > until:
-                break
+            stage.play(what.clear if source is None else what.play)
+            self._stage = stage
+        with stage.others_unchanged():
+            while self._done < len(self._times):
+                at = self._action_times[self._done : self._done + 1]
+                self._read.append(stage.read(self._rest.names, at))
+                self._done += 1
+                if time.perf_counter() > until:
+                    break
         self.fraction = self._done / len(self._times)
         if self._done < len(self._times):
             return False
-        self.close()
+        self._stage = None
         return True
-
-
-def _joined(parts: Sequence[PosedRig]) -> PosedRig:
-    def column(name: str) -> Array:
-        return np.concatenate([getattr(part, name) for part in parts])
-
-    return PosedRig(column("turns"), parts[0].mapped, column("pelvis"), column("ankles"), column("world"))
 
 
 # --- a stage must be in no file and in no undo step that is gone back to ----------------------------

@@ -12,7 +12,7 @@ bpy = pytest.importorskip("bpy")
 from addon_rigs import walk  # noqa: E402
 from caption_actions import of_a_camera, put  # noqa: E402
 
-from blender_addon.captions import describe, panel  # noqa: E402
+from blender_addon.captions import describe, panel, strips  # noqa: E402
 from blender_addon.captions.action_list import MOTION_PROMPT_UL_library  # noqa: E402
 from blender_addon.character.build import add_character  # noqa: E402
 from blender_addon.session import session  # noqa: E402
@@ -68,7 +68,9 @@ def drawn():
         view_layer=bpy.context.view_layer,
     )
     for kind in (panel.MOTION_PROMPT_PT_library, panel.MOTION_PROMPT_PT_caption_options):
-        kind.draw(SimpleNamespace(layout=layout), context)
+        drawing = SimpleNamespace(layout=layout)
+        drawing.draw_settings = lambda *parts, kind=kind, drawing=drawing: kind.draw_settings(drawing, *parts)
+        kind.draw(drawing, context)
     for action in bpy.data.actions:
         MOTION_PROMPT_UL_library.draw_item(None, context, layout, bpy.data, action, 0, None, "")
     return layout
@@ -98,6 +100,18 @@ def test_an_action_with_its_sentences_and_one_with_a_problem(scene):
     assert "moves no bones but the camera 'Shot'." in " ".join(drawn().texts)
 
 
+def test_the_sentences_of_strips_are_shown_with_what_they_are_of(scene):
+    action = put(add_character(bpy.context), walk(60).canonical(), "walk")
+    strips.keep(action, strips.StripCaption(strips.Shown(1, 30), "a person walks"))
+    strips.keep(action, strips.StripCaption(strips.Shown(31, 60, 2.0, 1.0, True), "a person turns"))
+    layout = drawn()
+    text = " ".join(layout.texts)
+    assert "Frames 1 to 30: a person walks Frames 31 to 60, backwards, at 50% speed: a person turns" in text
+    assert "walk: a person walks; a person turns" in text
+    assert "It has no caption yet." not in text
+    assert layout.buttons.count(("motion_prompt.edit_caption", True)) == 3
+
+
 def test_a_model_that_cannot_is_told_beside_the_dead_buttons(scene):
     put(add_character(bpy.context), walk(30).canonical(), "walk")
     session.health = {"bundles": [{
@@ -108,3 +122,28 @@ def test_a_model_that_cannot_is_told_beside_the_dead_buttons(scene):
     assert "The model 'Plain' cannot describe motions." in " ".join(layout.texts)
     assert ("motion_prompt.caption", False) in layout.buttons
     assert ("motion_prompt.surprise", False) in layout.buttons
+
+
+def test_the_panels_of_settings_are_closed_below_their_panel_and_draw(scene):
+    expected = {
+        "advanced": "main",
+        "batch": "main",
+        "root": "main",
+        "keys": "main",
+        "caption_options": "library",
+    }
+    for name, parent in expected.items():
+        kind = getattr(bpy.types, f"MOTION_PROMPT_PT_{name}")
+        assert kind.bl_parent_id == f"MOTION_PROMPT_PT_{parent}"
+        assert (kind.bl_options, kind.bl_category, kind.bl_region_type) == (
+            {"DEFAULT_CLOSED"},
+            "Motion",
+            "UI",
+        )
+        layout = Layout()
+        drawing = SimpleNamespace(layout=layout)
+        drawing.draw_settings = lambda *parts, kind=kind, drawing=drawing: kind.draw_settings(drawing, *parts)
+        kind.draw(drawing, bpy.context)
+        assert layout.use_property_split
+        assert not layout.use_property_decorate
+        assert layout.texts, "nothing was drawn"

@@ -40,6 +40,7 @@ def read(reading, between=lambda number: None):
         between(number)
         number += 1
         assert number < 1000
+    reading._readers.close()
     return number
 
 
@@ -115,5 +116,5 @@ def test_what_is_deleted_meanwhile_is_said(target, constrained):
     reading = portions(target, action)
     with pytest.raises(UserError, match="'walk' was deleted"):
         read(reading, lambda number: number == 5 and bpy.data.actions.remove(action))
-    reading.close()
+    reading._readers.close()
     assert len(bpy.data.scenes) == 1

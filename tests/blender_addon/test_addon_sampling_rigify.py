@@ -14,8 +14,10 @@ from mathutils import Matrix  # noqa: E402
 from blender_addon import keyframes, rig  # noqa: E402
 from blender_addon.axes import to_blender  # noqa: E402
 from blender_addon.retarget import solver  # noqa: E402
-from blender_addon.sampling import bones  # noqa: E402
+from blender_addon.sampling import bones, evaluate  # noqa: E402
 from blender_addon.sampling import clip as sampling  # noqa: E402
+from blender_addon.sampling.needed_bones import needed_bones  # noqa: E402
+from blender_addon.sampling.portions import Portions, Readers  # noqa: E402
 from motion_engine import skeleton  # noqa: E402
 
 J = skeleton.JOINT
@@ -114,4 +116,92 @@ def test_read_on_ik_and_in_another_place(human):
     ankles = heads(human, ["DEF-foot.L", "DEF-foot.R"], range(1, 21))
     flat = to_blender(joints[:, [J["left_ankle"], J["right_ankle"]]]) - ankles
     assert np.abs(flat[..., :2]).max() < 0.01
+    assert len(bpy.data.scenes) == 1
+
+
+def stage_poses(target, action, wanted, names):
+    """Matrices (T, n, 4, 4) on a stage that keeps what the wanted bones need, and how many bones it has."""
+    stage = evaluate.Stage(target, wanted)
+    try:
+        stage.play(sampling.played(target, action).play)
+        found, _ = stage.read(names, np.arange(1.0, 21.0))
+        return np.stack([found[name] for name in names], axis=1), len(stage.actor.pose.bones)
+    finally:
+        stage.close()
+
+
+def test_bones_that_do_not_count_are_left_out_and_change_nothing(human):
+    """On FK and on IK, with the switches keyed."""
+    action = put(human, walk(20).canonical())
+    for side in "LR":
+        for limb in ("upper_arm", "thigh"):
+            switch = human.pose.bones[f"{limb}_parent.{side}"]
+            for frame, value in ((1, 0.0), (10, 1.0)):
+                switch["IK_FK"] = value
+                switch.keyframe_insert('["IK_FK"]', frame=frame)
+    human.pose.bones["hand_ik.L"].location = (0.1, 0.2, 0.3)
+    human.pose.bones["hand_ik.L"].keyframe_insert("location", frame=5)
+    names = list(bones.followed(human, rig.check(human)).values())
+    every, count = stage_poses(human, action, None, names)
+    fewer, left = stage_poses(human, action, names, names)
+    assert count == len(human.pose.bones)
+    assert left < 0.3 * count
+    np.testing.assert_allclose(fewer, every, atol=1e-5)
+    assert np.abs(np.diff(every[..., :3, 3], axis=0)).max() > 0.01, "nothing moved"
+
+
+def test_a_driver_that_may_read_anything_keeps_all_bones(human):
+    driver = human.pose.bones["head"].driver_add("scale", 0).driver
+    driver.use_self, driver.expression = True, "self.id_data.pose.bones['hand_fk.L'].scale[0]"
+    try:
+        assert needed_bones(human, ["head"]) is None
+    finally:
+        human.pose.bones["head"].driver_remove("scale", 0)
+    assert len(needed_bones(human, ["head"])) < 60
+
+
+def test_one_action_leaves_nothing_for_the_next_on_the_same_stage(human):
+    """Each is read as if it were read alone, whatever the one before has keyed."""
+    plain = put(human, walk(20).canonical())
+    other = bpy.data.actions.new("other")
+    keyframes.assign(human, other)
+    for frame in (1, 20):
+        torso = human.pose.bones["torso"]
+        torso.scale = (2.0, 2.0, 2.0)
+        torso.keyframe_insert("scale", frame=frame)
+        human.pose.bones["upper_arm_parent.L"]["IK_FK"] = frame / 20
+        human.pose.bones["upper_arm_parent.L"].keyframe_insert('["IK_FK"]', frame=frame)
+        human.location.z = 0.1 * frame
+        human.keyframe_insert("location", frame=frame)
+    torso.scale = (1.0, 1.0, 1.0)
+    human.location.z = 0.0
+    human.pose.bones["upper_arm_parent.L"]["IK_FK"] = 1.0
+    keyframes.assign(human, plain)
+    readers = Readers()
+
+    def read(shared, action):
+        reading = Portions(shared, rig.Handle.of(human), lambda: action, action.name)
+        while not reading.step(1.0):
+            pass
+        return reading.clip().world_joints()
+
+    together = [read(readers, action) for action in (plain, other, plain)]
+    readers.close()
+    for joints, action in zip(together, (plain, other, plain), strict=True):
+        alone = Readers()
+        np.testing.assert_allclose(joints, read(alone, action), atol=1e-5)
+        alone.close()
+    assert np.abs(together[1] - together[0]).max() > 0.1
+    assert len(bpy.data.scenes) == 1
+    assert not any(part.get(evaluate.MARK) for part in (*bpy.data.objects, *bpy.data.armatures))
+
+
+def test_the_user_goes_on_editing_another_object(human):
+    action = put(human, walk(30).canonical())
+    bpy.ops.mesh.primitive_cube_add()
+    cube = bpy.context.object
+    bpy.ops.object.mode_set(mode="EDIT")
+    sampling.sample(human, action)
+    assert (bpy.context.mode, bpy.context.object, cube.mode) == ("EDIT_MESH", cube, "EDIT")
+    bpy.ops.object.mode_set(mode="OBJECT")
     assert len(bpy.data.scenes) == 1

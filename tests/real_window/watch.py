@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs inside the windowed Blender: writes twice a second what a test wants to know, and obeys nothing.
+"""Runs inside the windowed Blender: writes four times a second what a test wants to know, and obeys nothing.
 
 The state goes to the file named after ``--``: areas and regions in screen pixels (origin at the top left),
 the sidebar's tab, the status of the add-on and, for each armature with an Action, what its keys do.
@@ -92,6 +92,28 @@ def tab() -> dict:
     }
 
 
+def library() -> dict:
+    """Return sentences, takes and ranking of the file's Actions, and whether some are being read."""
+    modules = {name.partition(".motion_prompt.")[2]: module for name, module in sys.modules.items()}
+    session, find = modules.get("session"), modules.get("captions.find")
+    if session is None or find is None:
+        return {}
+    actions, scores = bpy.data.actions, find.search.scores
+    ranked = sorted(
+        (action for action in actions if action.session_uid in scores), key=lambda a: -scores[a.session_uid]
+    )
+    return {
+        "captions": {a.name: a["motion_prompt_caption"] for a in actions if "motion_prompt_caption" in a},
+        "tags": {a.name: ", ".join(a.get("motion_prompt_tags", "").split("\n")) for a in actions},
+        "running": len(session.session.runs),
+        "ticked": sum(action.motion_prompt_use for action in actions),
+        "find": find.search.text,
+        "ranked": [action.name for action in ranked],
+        "scenes": len(bpy.data.scenes),
+        "frame": bpy.context.scene.frame_current,
+    }
+
+
 def state() -> dict:
     """Return everything."""
     scene = bpy.context.scene
@@ -104,8 +126,10 @@ def state() -> dict:
     return {
         "time": time.time(),
         "areas": areas(),
+        "scale": bpy.context.preferences.system.ui_scale,
         "tab": tab(),
         "armatures": rigs,
+        "library": library(),
         "actions": sorted(a.name for a in bpy.data.actions),
         "fps": scene.render.fps,
         "frame_range": [scene.frame_start, scene.frame_end],
@@ -123,7 +147,7 @@ def tick() -> float:
     partial = OUT.with_suffix(".part")
     partial.write_text(json.dumps(content), encoding="utf-8")
     partial.replace(OUT)
-    return 0.5
+    return 0.25
 
 
 bpy.context.preferences.view.show_splash = False
