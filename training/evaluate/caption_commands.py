@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The sub-command ``caption-scores`` of ``python -m training``."""
+"""The sub-commands ``caption-scores`` and ``mote-row`` of ``python -m training``."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shlex
 import sys
@@ -17,7 +18,7 @@ ABLATION, TEXT_TO_MOTION = "ablation.jsonl", "text_to_motion.jsonl"
 
 
 def add_commands(command: Adder) -> None:
-    """Add the sub-command by ``command(name, run, help)``, which returns its parser."""
+    """Add the sub-commands by ``command(name, run, help)``, which returns its parser."""
     sub = command(
         "caption-scores", _caption_scores,
         "Measure captions and retrieval on held-out clips and write a page with tables and pictures.",
@@ -41,6 +42,38 @@ def add_commands(command: Adder) -> None:
         help="a row of captions made elsewhere: JSON lines with window and sentence",
     )  # fmt: skip
     sub.add_argument("--threads", type=int, default=2)
+
+    sub = command(
+        "mote-row", _mote_row, f"Measure MoTe of one bundle in both directions: a line of {ABLATION}."
+    )
+    sub.add_argument("--bundle", required=True, help="name or folder, exported with [presets.mote]")
+    sub.add_argument("--name", required=True, help="of the row")
+    sub.add_argument("--set", type=Path, required=True, help="what `import` wrote")
+    sub.add_argument("--run", type=Path, required=True, help=f"folder whose {ABLATION} gets the line")
+    sub.add_argument("--evaluator", type=Path, required=True, help="folder of an evaluator")
+    sub.add_argument("--steps", type=int, default=10, help="from text to motion")
+    sub.add_argument("--caption-steps", type=int, default=1, help="from motion to text")
+    sub.add_argument("--samples", type=int, default=None, help="windows; all of the test split when left out")
+    sub.add_argument("--threads", type=int, default=2)
+
+
+def _mote_row(arguments: argparse.Namespace) -> None:
+    from motion_engine.engine import Engine
+    from training.data.motion_set import MotionSet
+    from training.evaluate.held_out import HeldOut
+    from training.evaluate.mote_row import mote_row
+    from training.evaluate.own_evaluator import OwnEvaluator
+
+    engine = Engine.load(arguments.bundle, device="cpu", threads=arguments.threads)
+    held_out = HeldOut.choose(MotionSet.load(arguments.set), samples=arguments.samples)
+    row = mote_row(
+        engine, held_out, OwnEvaluator.load(arguments.evaluator), arguments.name, arguments.steps,
+        arguments.caption_steps,
+    )  # fmt: skip
+    arguments.run.mkdir(parents=True, exist_ok=True)
+    with (arguments.run / ABLATION).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")
+    print(json.dumps(row))
 
 
 def _caption_scores(arguments: argparse.Namespace) -> None:
