@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 
 import numpy as np
@@ -17,6 +18,7 @@ from training.__main__ import main
 from training.data.motion_set import MotionSet
 from training.evaluate import train_evaluator
 from training.evaluate.bundle_captioners import PLAIN, JointSpace, bundle_captioners
+from training.evaluate.caption_tables import read_ablation
 from training.evaluate.own_evaluator import EvaluatorConfig
 from training.export.random_bundle import write_random_bundle
 
@@ -84,3 +86,26 @@ def test_the_page(bundle, motion_set, tmp_path, monkeypatch):
     assert all(row["ms"] > 0 for row in data["rows"][1:])
     assert data["rows"][0]["r1"] is None, "two windows fill no group of 32"
     assert "has no joint space" not in page and f"**{names[4]}: " in page
+
+
+def test_a_row_of_the_ablation_needs_mote_as_a_sampler(bundle, motion_set, tmp_path, monkeypatch, capsys):
+    motion_set.save(tmp_path / "set.npz")
+    small = EvaluatorConfig("all-MiniLM-L6-v2", width=16, embedding=8)
+    train_evaluator.train_evaluator(motion_set, tmp_path / "evaluator", small, steps=1, batch=4)
+    offering = tmp_path / "offering"
+    shutil.copytree(bundle, offering)
+    manifest = json.loads((offering / "manifest.json").read_text())
+    manifest["samplers"]["mote"] = {"steps": 2, "guidance": 2.0}
+    (offering / "manifest.json").write_text(json.dumps(manifest))
+    rest = [
+        "--set", str(tmp_path / "set.npz"), "--run", str(tmp_path / "run"), "--evaluator",
+        str(tmp_path / "evaluator"), "--steps", "2", "--samples", "2", "--threads", "1",
+    ]  # fmt: skip
+    for folder, code in ((bundle, 2), (offering, 0)):
+        command = ["mote-row", "--bundle", str(folder), "--name", "small", *rest]
+        monkeypatch.setattr(sys, "argv", ["python -m training", *command])
+        assert main() == code
+    assert "does not offer MoTe as a sampler" in capsys.readouterr().err
+    (row,) = read_ablation(tmp_path / "run" / "ablation.jsonl")
+    assert row["interaction"] == manifest["networks"]["mote"]["interaction"]
+    assert row["parameters"] > 1000 and row["ms"] > 0 and row["bleu1"] >= 0

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -27,6 +28,21 @@ from training.train_mld import load_mld, train_mld
 @pytest.fixture(autouse=True)
 def _small(monkeypatch):
     monkeypatch.setattr(low_rank, "SMALLEST", 1000)  # the tiny networks' matrices count as large
+
+
+@pytest.fixture(scope="module")
+def tiny(config, mocap_folder, tmp_path_factory):
+    """A bundle of tiny networks beside its run."""
+    folder = tmp_path_factory.mktemp("tiny")
+    recipe(config, mocap_folder, folder / "run", folder / "tiny", "")
+    return folder / "tiny"
+
+
+@pytest.fixture
+def bundle(tiny, tmp_path):
+    """A copy of it that may be changed."""
+    shutil.copytree(tiny, tmp_path / "bundles" / "tiny")
+    return tmp_path / "bundles" / "tiny"
 
 
 def inputs(config):
@@ -92,12 +108,11 @@ def test_an_adapter_needs_something_to_adapt(config, tmp_path):
         train_mld(replace(config, adapter=AdapterSection("base", 2)), None, tmp_path)
 
 
-def test_the_recipe_adapts_a_bundle_and_the_engine_runs_both(config, mocap_folder, tmp_path):
-    recipe(config, mocap_folder, tmp_path / "run", tmp_path / "bundles" / "tiny", "")
+def test_the_recipe_adapts_a_bundle_and_the_engine_runs_both(config, mocap_folder, bundle, tmp_path):
     adapting = replace(
         config,
         bundle=replace(config.bundle, name="more", title="More", licence="CC-BY-NC-4.0"),
-        adapter=AdapterSection(str(tmp_path / "bundles" / "tiny"), 2),
+        adapter=AdapterSection(str(bundle), 2),
     )
     run, out = tmp_path / "adapters", tmp_path / "bundles" / "more"
     recipe(adapting, mocap_folder, run, out, "a command")
@@ -124,14 +139,14 @@ def test_the_recipe_adapts_a_bundle_and_the_engine_runs_both(config, mocap_folde
     assert np.isfinite(leaning).all() and plain.shape == leaning.shape
 
 
-def test_a_bundle_takes_adapters_of_its_own_and_another_adapts_what_they_made(config, mocap_folder, tmp_path):
-    bundle = tmp_path / "bundles" / "tiny"
-    recipe(config, mocap_folder, tmp_path / "run", bundle, "")
+def test_a_bundle_takes_adapters_of_its_own_and_another_adapts_what_they_made(
+    config, mocap_folder, tiny, bundle, tmp_path
+):
     before = {file.name: file.read_bytes() for file in bundle.glob("*.onnx")}
     start, run = tmp_path / "start", tmp_path / "more"
     restore(bundles.load(bundle), start)
     adapting = replace(config, adapter=AdapterSection("tiny", 2))
-    motion_set = MotionSet.load(tmp_path / "run" / "motions.npz")
+    motion_set = MotionSet.load(tiny.parent / "run" / "motions.npz")
     for stage in ("mld", "motionlcm"):
         train_stage(stage, adapting, motion_set, run, start)
     extend_run(config, bundles.load(bundle), run, bundle, "")
