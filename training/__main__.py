@@ -59,6 +59,7 @@ def _train(arguments: argparse.Namespace) -> None:
         MotionSet.load(arguments.set),
         arguments.run,
         arguments.start_from,
+        getattr(arguments, "decoder_only", False),
     )
 
 
@@ -77,7 +78,12 @@ def _extend(arguments: argparse.Namespace) -> None:
     from training.recipe import extend_run
 
     command = f"python -m training extend --config {arguments.config} --bundle {arguments.bundle} --run RUN --out OUT"
-    extend_run(Config.read(arguments.config), find(arguments.bundle), arguments.run, arguments.out, command)
+    if arguments.strength != 1.0:
+        command += f" --strength {arguments.strength:g}"
+    extend_run(
+        Config.read(arguments.config), find(arguments.bundle), arguments.run, arguments.out, command,
+        arguments.strength,
+    )  # fmt: skip
     print(arguments.out)
 
 
@@ -203,6 +209,12 @@ def _parser() -> argparse.ArgumentParser:
         sub = command(name, _train, text)
         _stage_arguments(sub)
         sub.add_argument("--start-from", type=Path, default=None, help=START_FROM)
+        if name == "vae":
+            sub.add_argument(
+                "--decoder-only",
+                action="store_true",
+                help="leave the encoder of --start-from, and so the latents",
+            )
         if name in ("mld", "motionlcm"):
             sub.add_argument(
                 "--rank",
@@ -239,6 +251,7 @@ def _parser() -> argparse.ArgumentParser:
         "--run", type=Path, required=True, help="folder that `restore` made, with what was trained since"
     )
     sub.add_argument("--out", type=Path, required=True, help="folder of the new bundle; may be the old one")
+    sub.add_argument("--strength", type=float, default=1.0, help="what adapters are multiplied with")
 
     sub = command(
         "restore",

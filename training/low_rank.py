@@ -78,6 +78,11 @@ def merged(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return own
 
 
+def scaled(adapter: Mapping[str, Tensor], strength: float) -> dict[str, Tensor]:
+    """An adapter that changes its network ``strength`` times as much."""
+    return {key: value * strength if key.endswith(".up") else value for key, value in adapter.items()}
+
+
 def rank_of(adapter: Mapping[str, Tensor]) -> int:
     """The largest rank of an adapter's pairs."""
     return max(len(value) for key, value in adapter.items() if key.endswith(".down"))

@@ -23,7 +23,7 @@ from training.export.bundle import add_scores, write_bundle
 from training.export.captions import CaptionSide
 from training.export.extend import extend_bundle
 from training.loop import is_finished, read_checkpoint
-from training.low_rank import split_low_rank, summed
+from training.low_rank import scaled, split_low_rank, summed
 from training.restore import restore
 from training.samples import held_out_quality
 from training.train_captioner import NAME as CAPTIONER
@@ -49,13 +49,19 @@ STAGES = ("vae", "mld", "motionlcm", "control", "control_frames", "emdm", *CAPTI
 
 
 def train_stage(
-    stage: str, config: Config, motion_set: MotionSet, run: Path, start_from: Path | None = None
+    stage: str,
+    config: Config,
+    motion_set: MotionSet,
+    run: Path,
+    start_from: Path | None = None,
+    decoder_only: bool = False,
 ) -> None:
     """Train one of `STAGES` in the folder ``run``; a finished stage is left as it is.
 
     Parameters
     ----------
     start_from : folder of a finished run whose networks are trained further, on this configuration's data.
+    decoder_only : of the VAE.
     """
     steps = {
         "vae": config.vae_training.steps,
@@ -72,7 +78,7 @@ def train_stage(
         keep_vae(start_from, run)
     if not is_finished(run, stage, steps[stage]):
         if stage == "vae":
-            train_vae(config, motion_set, run, start_from)
+            train_vae(config, motion_set, run, start_from, decoder_only)
         elif stage == "mld":
             train_mld(config, latent_data(config, motion_set, run), run, start_from)
         elif stage == "control":
@@ -167,8 +173,16 @@ def keep_vae(start: Path, run: Path) -> None:
             shutil.copyfile(start / name, run / name)
 
 
-def extend_run(config: Config, bundle: Bundle, run: Path, out: Path, command: str) -> None:
-    """Write ``bundle`` with what ``run`` has beyond it: the VAE's encoder, ``emdm``, the caption side, adapters."""
+def extend_run(
+    config: Config, bundle: Bundle, run: Path, out: Path, command: str, strength: float = 1.0
+) -> None:
+    """Write ``bundle`` with what ``run`` has beyond it: encoder or better decoder, EMDM, caption side, adapters.
+
+    Parameters
+    ----------
+    strength : what the adapters are multiplied with. Between the old weights and the new ones there often lies a place
+        that keeps what the old ones did well (Wortsman et al. 2022).
+    """
     with np.load(run / "latent_stats.npz") as stats:
         latent_stats = stats["mean"], stats["std"]
     extend_bundle(
@@ -179,7 +193,7 @@ def extend_run(config: Config, bundle: Bundle, run: Path, out: Path, command: st
         vae=load_vae(config, run),
         emdm=load_emdm(config, run) if config.emdm is not None and (run / "emdm.pt").exists() else None,
         captions=caption_side(config, run),
-        adapters=run_adapters(run),
+        adapters={name: scaled(adapter, strength) for name, adapter in run_adapters(run).items()},
         command=command,
     )
 

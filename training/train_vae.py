@@ -66,13 +66,27 @@ def weighted(parts: dict[str, Tensor]) -> Tensor:
     return parts["feature"] + 4 * parts["joint"] + 8 * parts["velocity"] + parts["path"] + parts["heading"]
 
 
-def train_vae(config: Config, motion_set: MotionSet, folder: Path, start_from: Path | None = None) -> None:
+def train_vae(
+    config: Config,
+    motion_set: MotionSet,
+    folder: Path,
+    start_from: Path | None = None,
+    decoder_only: bool = False,
+) -> None:
     """Train on random crops of the training clips; writes ``normaliser.npz`` and ``vae.pt``.
 
     Parameters
     ----------
     start_from : folder of another run whose weights, and whose statistics of the features, this one begins with.
+    decoder_only : leave the encoder as it is, and with it the latents that other networks know.
+
+    Raises
+    ------
+    ValueError
+        If only a decoder shall be trained, and there is no encoder to begin with.
     """
+    if decoder_only and start_from is None:
+        raise ValueError("A decoder alone is trained over an encoder: name its run with --start-from.")
     settings = config.vae_training
     device = pick_device()
     data = config.data
@@ -88,6 +102,8 @@ def train_vae(config: Config, motion_set: MotionSet, folder: Path, start_from: P
     vae = MotionVAE(config.vae).to(device)
     if start_from is not None:
         load_average(vae, start_from / "vae.pt").train()
+    if decoder_only:
+        vae.encoder.requires_grad_(False)
 
     def losses(batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
         original, mask = (part.to(device) for part in batch)

@@ -89,8 +89,9 @@ def write_adapter_bundle(
             name: {**preset, **config.presets.get(name, {})}
             for name, preset in base.manifest["samplers"].items()
         }
+        kept = {key: value for key, value in base.manifest.items() if key != "extended_with"}
         manifest = {
-            **base.manifest,
+            **kept,
             **asdict(config.bundle),
             "samplers": presets,
             "training_data": data or {},

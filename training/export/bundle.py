@@ -104,14 +104,7 @@ def write_bundle(
         )
         files = ["stats.npz"]
         channels = config.vae.latent_channels
-        latents = torch.randn(2, 7, channels)
-        files += onnx_graph.export(
-            Decoder(vae.decoder),
-            {"latents": latents},
-            {"latents": {0: "batch", 1: "latents"}, "out": {0: "batch", 1: "frames"}},
-            folder,
-            "decoder",
-        )
+        files += export_decoder(vae.decoder, channels, folder)
         files += export_encoder(vae, folder)
         for name, denoiser in denoisers.items():
             files += export_denoiser(denoiser, config, folder, name)
@@ -164,6 +157,17 @@ def write_bundle(
         if destination.exists():
             shutil.rmtree(destination)
         folder.replace(destination)
+
+
+def export_decoder(decoder: nn.Sequential, channels: int, folder: Path) -> list[str]:
+    """Write the VAE's decoder; returns the names of the files."""
+    return onnx_graph.export(
+        Decoder(decoder),
+        {"latents": torch.randn(2, 7, channels)},
+        {"latents": {0: "batch", 1: "latents"}, "out": {0: "batch", 1: "frames"}},
+        folder,
+        "decoder",
+    )
 
 
 def export_encoder(vae: MotionVAE, folder: Path) -> list[str]:

@@ -11,15 +11,20 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+from torch import nn
 
 from motion_engine.bundle import Bundle
+from motion_engine.runtime.torch.backend import stored_weights
 from motion_engine.runtime.torch.emdm import Generator
 from motion_engine.runtime.torch.vae import MotionVAE
 from training.config import Config
 from training.export.adapter import Adapter, save_adapters, stored_adapter
-from training.export.bundle import export_denoiser, export_encoder, write_manifest
+from training.export.bundle import export_decoder, export_denoiser, export_encoder, write_manifest
 from training.export.captions import CaptionSide
 from training.low_rank import rank_of, summed
+
+ROUNDING = 0.005
+"""Of the largest weight: what storing in 8 bits or in half precision changes at most."""
 
 
 def extend_bundle(
@@ -39,7 +44,8 @@ def extend_bundle(
     Parameters
     ----------
     latent_stats : mean and standard deviation (C,) of the latents that the new networks were trained on.
-    vae : whose encoder is added, where the bundle has none.
+    vae : whose encoder is added where the bundle has none, and whose decoder takes the place of the bundle's where it
+        was trained further over the bundle's encoder.
     emdm, captions : the sampler, and the caption side; they replace those that the bundle has.
     adapters : low-rank changes of networks that the bundle has, by their names; added to those that it has already.
     command : what made the new networks.
@@ -61,10 +67,15 @@ def extend_bundle(
             f"The run's latents are not those of the bundle {bundle.name}: "
             "begin with `python -m training restore`, which keeps their scale."
         )
-    if vae is not None and "encoder.onnx" in bundle.manifest["files"]:
+    has_encoder = "encoder.onnx" in bundle.manifest["files"]
+    decoder = None
+    if vae is not None and has_encoder:
+        same_latents = _holds(bundle, "encoder", vae.encoder)
+        decoder = vae.decoder if same_latents and not _holds(bundle, "decoder", vae.decoder) else None
         vae = None
-    if vae is None and emdm is None and captions is None and not adapters:
+    if vae is None and decoder is None and emdm is None and captions is None and not adapters:
         raise ValueError("The run has no network that the bundle lacks.")
+    destination.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=destination.parent) as scratch:
         folder = Path(scratch) / destination.name
         shutil.copytree(bundle.path, folder)
@@ -73,6 +84,8 @@ def extend_bundle(
         written: list[str] = []
         if vae is not None:
             written += export_encoder(vae, folder)
+        if decoder is not None:
+            written += export_decoder(decoder, manifest["latent_channels"], folder)
         if emdm is not None:
             written += export_denoiser(emdm, config, folder, "emdm")
             settings = asdict(emdm.settings)
@@ -102,3 +115,12 @@ def extend_bundle(
         if destination.exists():
             shutil.rmtree(destination)
         folder.replace(destination)
+
+
+def _holds(bundle: Bundle, name: str, network: nn.Module) -> bool:
+    """Whether a bundle has the weights of a network, but for the rounding to 8 bits."""
+    stored = stored_weights(bundle, name)
+    state = network.state_dict()
+    return stored.keys() == state.keys() and all(
+        (stored[key] - value).abs().max() <= ROUNDING * value.abs().max() for key, value in state.items()
+    )
