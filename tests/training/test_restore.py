@@ -3,18 +3,21 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from motion_engine import bundle as bundles
 from motion_engine.runtime.onnx import OnnxNetwork, providers_for
 from training.data.motion_set import MotionSet
 from training.data.rarity import rarity_weights
-from training.recipe import recipe
+from training.loop import read_checkpoint
+from training.recipe import extend_run, recipe, train_stage
 from training.restore import restore
-from training.train_vae import report_reconstruction
+from training.train_vae import report_reconstruction, train_vae
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +57,29 @@ def test_the_encoder_of_a_bundle_undoes_its_decoder_as_the_run_does(trained):
     encoder = OnnxNetwork(bundle.path / "encoder.onnx", providers_for("cpu"), 1)
     rows = np.zeros((1, 24, 263), dtype=np.float32)
     assert encoder({"features": rows})[0].shape == (1, 6, bundle.manifest["latent_channels"])
+
+
+def test_a_decoder_trained_further_takes_the_place_of_the_bundles(trained, config, tmp_path):
+    bundle = bundles.load(trained / "models" / "tiny")
+    start, run, out = tmp_path / "start", tmp_path / "run", tmp_path / "new" / "tiny"
+    restore(bundle, start)
+    motion_set = MotionSet.load(trained / "run" / "motions.npz")
+    with pytest.raises(ValueError, match="--start-from"):
+        train_vae(config, motion_set, run, decoder_only=True)
+    # so fast that the few steps change more than rounding does
+    fast = replace(config, vae_training=replace(config.vae_training, learning_rate=0.1))
+    train_stage("vae", fast, motion_set, run, start, decoder_only=True)
+    shutil.copyfile(start / "latent_stats.npz", run / "latent_stats.npz")
+    before, after = (read_checkpoint(folder / "vae.pt")["ema"] for folder in (start, run))
+    changed = {key.split(".")[0] for key in before if not torch.equal(before[key], after[key])}
+    assert changed == {"decoder"}
+    extend_run(config, bundle, run, out, "")
+    different = {
+        file.name for file in out.iterdir() if file.read_bytes() != (bundle.path / file.name).read_bytes()
+    }
+    assert different == {"decoder.safetensors", "manifest.json"}
+    with pytest.raises(ValueError, match="no network that the bundle lacks"):
+        extend_run(config, bundles.load(out), run, out, "")
 
 
 def test_an_act_that_few_clips_show_is_drawn_more_often():
