@@ -30,7 +30,7 @@ _SAMPLERS = (
     ("AUTO", "Automatic", "What the model was made for", 0),
     ("motionlcm", "MotionLCM", "One to a few steps: fastest", 1),
     ("mld", "MLD", "Many steps of latent diffusion: slower", 2),
-    ("emdm", "EMDM", "A few steps of a GAN: try it for another take on the same words", 3),
+    ("emdm", "EMDM", "A few steps of a GAN: closer to the words, its takes differ less", 3),
 )
 """The numbers are what a file stores."""
 
