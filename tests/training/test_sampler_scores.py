@@ -28,3 +28,20 @@ def test_an_unfinished_evaluator_is_named(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr("sys.argv", ["training", *words])
     assert main() == 2
     assert "holds no finished evaluator" in capsys.readouterr().err
+
+
+def test_no_set_of_motions_is_refused(monkeypatch, capsys, tmp_path):
+    words = [
+        "sampler-scores",
+        "--sampler",
+        "emdm",
+        "--sets",
+        "0",
+        "--set",
+        "x.npz",
+        "--evaluator",
+        str(tmp_path),
+    ]
+    monkeypatch.setattr("sys.argv", ["training", *words])
+    assert main() == 2
+    assert "--sets is 1 or more" in capsys.readouterr().err

@@ -89,6 +89,7 @@ def add_commands(command: Adder) -> None:
     sub.add_argument("--steps", type=int, default=None, help="the bundle's preset when left out")
     sub.add_argument("--guidance", type=float, default=None, help="the bundle's preset when left out")
     sub.add_argument("--samples", type=int, default=None, help="windows; all of the test split when left out")
+    sub.add_argument("--sets", type=int, default=1, help="times that all windows are made; FID is the mean")
     sub.add_argument("--threads", type=int, default=2)
 
     add_caption_commands(command)
@@ -169,12 +170,20 @@ def _sampler_scores(arguments: argparse.Namespace) -> None:
     from training.evaluate.own_evaluator import OwnEvaluator
     from training.evaluate.sampler_scores import sampler_scores
 
+    if arguments.sets < 1:
+        raise ValueError(f"--sets is 1 or more, not {arguments.sets}.")
     evaluator = OwnEvaluator.load(arguments.evaluator)
     held_out = HeldOut.choose(MotionSet.load(arguments.set), samples=arguments.samples)
     try:
         engine = Engine.load(arguments.bundle, device="cpu", threads=arguments.threads)
         row = sampler_scores(
-            engine, held_out, evaluator, arguments.sampler, arguments.steps, arguments.guidance
+            engine,
+            held_out,
+            evaluator,
+            arguments.sampler,
+            arguments.steps,
+            arguments.guidance,
+            arguments.sets,
         )
     except EngineError as error:
         raise ValueError(str(error)) from error

@@ -11,6 +11,9 @@ from training.evaluate.motion_quality import mean_measures
 from training.evaluate.own_evaluator import Evaluator
 from training.evaluate.scores import score_row
 
+SEEDS = 1000
+"""Between the first seeds of two sets."""
+
 
 def sampler_scores(
     engine: Engine,
@@ -19,26 +22,33 @@ def sampler_scores(
     sampler: str,
     steps: int | None,
     guidance: float | None,
+    sets: int = 1,
 ) -> dict[str, Any]:
     """FID, R-precision top 3, foot skate (m/s) and jerk (m/s³) of one motion a window, of the length of the window.
 
     Captions and seeds are the same for every sampler; the preset of the bundle holds where ``steps`` or ``guidance``
     is None. Motions are as the product hands them out, clean-up included.
+
+    Parameters
+    ----------
+    sets : times that all windows are made, each time with other captions and seeds; FID is the mean over them.
     """
-    captions = held_out.captions(0)
     fps = engine.bundle.fps
-    made = [
-        engine.generate(
-            GenerateRequest(
-                caption, motion.n_frames / fps, index, sampler=sampler, steps=steps, guidance=guidance
-            )
-        )[0]
-        for index, (caption, motion) in enumerate(zip(captions, held_out.motions, strict=True))
-    ]
-    real = evaluator.embed_motions(held_out.motions)
-    row = score_row(
-        real, [(evaluator.embed_motions(made), evaluator.embed_texts(captions))], held_out.labels()
-    )
+    made, embedded = [], []
+    for number in range(sets):
+        captions = held_out.captions(number)
+        motions = [
+            engine.generate(
+                GenerateRequest(
+                    caption, motion.n_frames / fps, SEEDS * number + index,
+                    sampler=sampler, steps=steps, guidance=guidance,
+                )
+            )[0]
+            for index, (caption, motion) in enumerate(zip(captions, held_out.motions, strict=True))
+        ]  # fmt: skip
+        embedded.append((evaluator.embed_motions(motions), evaluator.embed_texts(captions)))
+        made += motions
+    row = score_row(evaluator.embed_motions(held_out.motions), embedded, held_out.labels())
     quality = mean_measures(made)
     told = made[0].provenance
     return {
