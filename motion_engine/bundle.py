@@ -182,7 +182,7 @@ class Bundle:
     def adapter(self, network: str) -> Path | None:
         """The file that says how the bundle changes the weights of a network; None where it does not."""
         name = self.manifest.get("adapters", {}).get(network)
-        return None if name is None else self.path / name
+        return None if name is None else self.file(name)
 
     @cached_property
     def sha256(self) -> str:

@@ -8,7 +8,7 @@ and two entries say the rest::
     "adapters": {"motionlcm": "motionlcm.adapter.safetensors"}
 
 ``shared`` names the other bundle's files that this one uses, with their hashes: those of one release, since adapters
-fit no other weights. `motion_engine.adapter` says what an adapter is.
+fit no other weights. An adapter may be among them. `motion_engine.adapter` says what an adapter is.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ def check_shared(folder: Path, manifest: dict[str, Any], places: Sequence[Path])
                 f"The bundle {folder.name} has one of {graph} and {weights}, and shares the other with {name}."
             )
     for network, adapter in manifest.get("adapters", {}).items():
-        if adapter not in files:
+        if adapter not in {*files, *shared} or not adapter.endswith(".safetensors"):
             raise _broken(f"The bundle {folder.name} lacks its adapter {adapter}.")
         if f"{network}.safetensors" not in {*files, *shared}:
             raise _broken(f"{adapter} of the bundle {folder.name} is for {network}, a network that it lacks.")

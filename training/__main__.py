@@ -174,6 +174,8 @@ def _text_encoder(arguments: argparse.Namespace) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from training.recipe import ADAPTED
+
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
 
@@ -203,6 +205,7 @@ def _parser() -> argparse.ArgumentParser:
         ("control_frames", "Stage five: train the control of decoded frames."),
         ("emdm", "Another sampler: train the denoising diffusion GAN, from the teacher's weights on."),
         ("captioner", "Caption side: train joint space, captioner and text encoder-decoder."),
+        ("self_critical", "Captioner: train the decoder further on the score of what it says."),
         ("mote_motion", "MoTe, first part: train the motion encoder-decoder."),
         ("mote", "MoTe, second part: train the diffusion model of motion and text."),
     ):
@@ -215,7 +218,7 @@ def _parser() -> argparse.ArgumentParser:
                 action="store_true",
                 help="leave the encoder of --start-from, and so the latents",
             )
-        if name in ("mld", "motionlcm"):
+        if name in ADAPTED:
             sub.add_argument(
                 "--rank",
                 type=int,

@@ -207,6 +207,24 @@ class CaptionerTraining:
 
 
 @dataclass(frozen=True)
+class SelfCritical:
+    """Training of the caption decoder on the score of what it says; see `training.train_self_critical`.
+
+    Attributes
+    ----------
+    steps, batch, learning_rate : as everywhere.
+    samples : sentences that are drawn of each clip, and compared.
+    fit : weight of the similarity of sentence and motion in the joint space beside CIDEr-D.
+    """
+
+    steps: int
+    batch: int
+    samples: int
+    fit: float
+    learning_rate: float
+
+
+@dataclass(frozen=True)
 class MoTeTraining:
     """Training of MoTe.
 
@@ -246,6 +264,7 @@ class Config:
     emdm_training: EMDMTraining | None = None
     captioner: CaptionerSection | None = None
     captioner_training: CaptionerTraining | None = None
+    self_critical: SelfCritical | None = None
     mote: MoTeConfig | None = None
     mote_training: MoTeTraining | None = None
 
@@ -283,6 +302,7 @@ class Config:
             "emdm_training": EMDMTraining,
             "captioner": CaptionerSection,
             "captioner_training": CaptionerTraining,
+            "self_critical": SelfCritical,
             "mote": MoTeConfig,
             "mote_training": MoTeTraining,
         }

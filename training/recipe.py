@@ -41,11 +41,16 @@ from training.train_mote import (
     train_mote,
     train_motion_tokens,
 )
+from training.train_self_critical import NAME as SELF_CRITICAL
+from training.train_self_critical import self_critical_section, train_self_critical
 from training.train_vae import load_vae, report_reconstruction, train_vae
 
 VAE_SCORES = "vae_scores.json"
 CAPTION_STAGES = {CAPTIONER: train_captioner, MOTION_TOKENS: train_motion_tokens, MOTE: train_mote}
-STAGES = ("vae", "mld", "motionlcm", "control", "control_frames", "emdm", *CAPTION_STAGES)
+STAGES = ("vae", "mld", "motionlcm", "control", "control_frames", "emdm", *CAPTION_STAGES, SELF_CRITICAL)
+
+ADAPTED = {name: name for name in ("motionlcm", "mld", "emdm", "control")} | {SELF_CRITICAL: "text_decoder"}
+"""Stages that can train adapters, and the network of a bundle that these are for."""
 
 
 def train_stage(
@@ -73,6 +78,7 @@ def train_stage(
         CAPTIONER: config.captioner_training.steps if config.captioner_training else 0,
         MOTION_TOKENS: config.mote_training.motion_steps if config.mote_training else 0,
         MOTE: config.mote_training.steps if config.mote_training else 0,
+        SELF_CRITICAL: config.self_critical.steps if config.self_critical else 0,
     }
     if config.adapter is not None and start_from is not None:
         keep_vae(start_from, run)
@@ -88,6 +94,9 @@ def train_stage(
         elif stage == "emdm":
             emdm_sections(config)  # before minutes of encoding
             train_emdm(config, latent_data(config, motion_set, run), run, start_from)
+        elif stage == SELF_CRITICAL:
+            self_critical_section(config)
+            train_self_critical(config, latent_data(config, motion_set, run), motion_set, run, start_from)
         elif stage in CAPTION_STAGES:
             captioner_sections(config)
             CAPTION_STAGES[stage](config, caption_data(config, motion_set, run), run, start_from)
@@ -140,8 +149,11 @@ def export_adapters(config: Config, motion_set: MotionSet, run: Path, out: Path,
         name: summed([stored_adapter(base, name), adapter], config.adapter.rank)
         for name, adapter in run_adapters(run).items()
     }
-    if "emdm" in base.samplers:
-        adapters["emdm"] = adapters["mld"]
+    if "emdm" in base.samplers and "emdm" not in adapters:
+        own = stored_adapter(base, "emdm")
+        new = run_adapters(run)["mld"]
+        # without an adapter of the base's EMDM both are the same change
+        adapters["emdm"] = summed([own, new], config.adapter.rank) if own else adapters["mld"]
     write_adapter_bundle(out, config, base, adapters, data=manifest_of(motion_set), command=command)
     add_scores(out, {"held_out": held_out_quality(Engine.load(out), motion_set)})
 
@@ -149,10 +161,10 @@ def export_adapters(config: Config, motion_set: MotionSet, run: Path, out: Path,
 def run_adapters(run: Path) -> dict[str, dict[str, Tensor]]:
     """The adapters that a run has trained, by network; none where it trained whole networks."""
     found: dict[str, dict[str, Tensor]] = {}
-    for name in ("motionlcm", "mld"):
-        if (run / f"{name}.pt").exists():
-            adapter = split_low_rank(read_checkpoint(run / f"{name}.pt")["ema"])[1]
-            found |= {name: adapter} if adapter else {}
+    for stage, network in ADAPTED.items():
+        if (run / f"{stage}.pt").exists():
+            adapter = split_low_rank(read_checkpoint(run / f"{stage}.pt")["ema"])[1]
+            found |= {network: adapter} if adapter else {}
     return found
 
 
@@ -185,15 +197,17 @@ def extend_run(
     """
     with np.load(run / "latent_stats.npz") as stats:
         latent_stats = stats["mean"], stats["std"]
+    adapters = {name: scaled(adapter, strength) for name, adapter in run_adapters(run).items()}
+    has_emdm = config.emdm is not None and (run / "emdm.pt").exists() and "emdm" not in adapters
     extend_bundle(
         bundle,
         out,
         config,
         latent_stats,
         vae=load_vae(config, run),
-        emdm=load_emdm(config, run) if config.emdm is not None and (run / "emdm.pt").exists() else None,
+        emdm=load_emdm(config, run) if has_emdm else None,
         captions=caption_side(config, run),
-        adapters={name: scaled(adapter, strength) for name, adapter in run_adapters(run).items()},
+        adapters=adapters,
         command=command,
     )
 

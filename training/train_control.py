@@ -31,7 +31,8 @@ from training.data.loader import BalancedSampler, Normaliser
 from training.data.motion_set import Item, MotionSet
 from training.data.training_items import training_items
 from training.decoded_joints import decoded_joints
-from training.loop import EMA, autocast, load_average, pick_device, train
+from training.loop import EMA, autocast, fill, pick_device, read_checkpoint, train
+from training.low_rank import add_low_rank, merged
 from training.random_hints import random_mask
 from training.text import CaptionFeatures
 from training.train_lcm import load_lcm
@@ -230,7 +231,13 @@ def train_control(
 
     Parameters
     ----------
-    start_from : folder of another run; its control network, where it has one, is trained further.
+    start_from : folder of another run; its control network, where it has one, is trained further. With ``[adapter]`` in
+        the configuration its weights stay, and low-rank matrices beside them are trained (`training.low_rank`).
+
+    Raises
+    ------
+    ValueError
+        If no window is long enough, or there is nothing that an adapter could be added to.
     """
     settings = config.control_training
     if settings is None:
@@ -252,7 +259,11 @@ def train_control(
     control = make_control(config)
     control.copy_base(base.student)
     if start_from is not None and (start_from / "control.pt").exists():
-        load_average(control, start_from / "control.pt").train()
+        fill(control, merged(read_checkpoint(start_from / "control.pt")["ema"]), start_from / "control.pt")
+    elif config.adapter is not None:
+        raise ValueError("An adapter needs networks to adapt: name their run with --start-from.")
+    if config.adapter is not None:
+        add_low_rank(control, config.adapter.rank)
     control = control.to(device)
     stride = N_TRAIN // config.lcm_training.grid
     low, high = config.lcm_training.guidance_range
@@ -326,7 +337,7 @@ def make_control(config: Config) -> ControlNet:
 
 
 def load_control(config: Config, folder: Path) -> ControlNet:
-    """The trained control network with averaged weights."""
+    """The trained control network with averaged weights, an adapter's merged in."""
     control = make_control(config)
-    load_average(control, folder / "control.pt")
-    return control
+    fill(control, merged(read_checkpoint(folder / "control.pt")["ema"]), folder / "control.pt")
+    return control.eval()

@@ -27,7 +27,8 @@ from training.denoising_gan import Diffusion, balance, fake_loss, gradient_penal
 from training.emdm_discriminator import LatentDiscriminator
 from training.geometry import world_joints
 from training.latents import Batch, batches
-from training.loop import EMA, autocast, fill, load_average, pick_device, read_checkpoint
+from training.loop import EMA, autocast, fill, pick_device, read_checkpoint
+from training.low_rank import add_low_rank, merged
 from training.train_lcm import load_lcm
 from training.train_mld import LatentData, load_mld, masked_mean
 from training.train_vae import load_vae, reconstruction_losses, weighted
@@ -170,7 +171,14 @@ def train_emdm(config: Config, data: LatentData, folder: Path, start_from: Path 
 
     Parameters
     ----------
-    start_from : folder of another run whose generator and discriminator are trained further.
+    start_from : folder of another run whose generator is trained further, and its discriminator where it has one: a
+        run that `training.restore` made has none, and a new one begins. With ``[adapter]`` in the configuration the
+        generator's weights stay, and low-rank matrices beside them are trained (`training.low_rank`).
+
+    Raises
+    ------
+    ValueError
+        If there is nothing that an adapter could be added to.
     """
     networks, settings = emdm_sections(config)
     device = pick_device()
@@ -178,10 +186,15 @@ def train_emdm(config: Config, data: LatentData, folder: Path, start_from: Path 
     generator, discriminator = make_generator(config), make_discriminator(config)
     if start_from is not None and (start_from / "emdm.pt").exists():
         state = read_checkpoint(start_from / "emdm.pt")
-        fill(generator, state["ema"], start_from / "emdm.pt")
-        fill(discriminator, state["discriminator"], start_from / "emdm.pt")
+        fill(generator, merged(state["ema"]), start_from / "emdm.pt")
+        if "discriminator" in state:
+            fill(discriminator, state["discriminator"], start_from / "emdm.pt")
+    elif config.adapter is not None:
+        raise ValueError("An adapter needs networks to adapt: name their run with --start-from.")
     elif settings.warm_start and not (folder / "emdm.pt").exists():
         warm_start(generator, config, folder, settings.warm_start)
+    if config.adapter is not None:
+        add_low_rank(generator, config.adapter.rank)
     generator, discriminator = generator.to(device), discriminator.to(device)
     decoder = FrozenDecoder(config, data, folder).to(device)
     diffusion = Diffusion(networks.levels).to(device)
@@ -247,7 +260,7 @@ def train_emdm(config: Config, data: LatentData, folder: Path, start_from: Path 
 
 
 def load_emdm(config: Config, folder: Path) -> Generator:
-    """The trained generator with averaged weights."""
+    """The trained generator with averaged weights, an adapter's merged in."""
     generator = make_generator(config)
-    load_average(generator, folder / "emdm.pt")
-    return generator
+    fill(generator, merged(read_checkpoint(folder / "emdm.pt")["ema"]), folder / "emdm.pt")
+    return generator.eval()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,15 +15,24 @@ from motion_engine.engine import Engine, GenerateRequest
 from motion_engine.errors import EngineError
 from motion_engine.runtime.torch.captioner import END, MAX_WORDS, PAD, START
 from motion_engine.runtime.torch.mote import INTERACTIONS, MoTeConfig, MotionTextDenoiser
-from training import loop
-from training.config import Config
+from training import loop, low_rank
+from training.config import AdapterSection, Config
 from training.data.captions import mirror_caption
 from training.data.motion_set import MotionSet
 from training.latents import LatentWindow
 from training.recipe import CAPTION_STAGES, export_run, extend_run, recipe, train_stage
 from training.restore import restore
 from training.train_captioner import load_captioner, told_by_people
+from training.train_mld import LatentData
 from training.train_mote import ALIKE, ALONE, CLEAN, draw_times, load_mote, load_motion_tokens
+from training.train_self_critical import (
+    FEWEST_WORDS,
+    advantages,
+    draw_sentences,
+    policy_loss,
+    told_windows,
+    train_self_critical,
+)
 from training.vocabulary import SPECIAL, Vocabulary
 
 CAPTIONS = """
@@ -41,6 +51,12 @@ learning_rate = 3e-2
 word_drop = 0.2
 contrast = 1.0
 text_noise = 0.3
+[self_critical]
+steps = 12
+batch = 4
+samples = 3
+fit = 0.5
+learning_rate = 3e-2
 [mote]
 width = 32
 heads = 2
@@ -158,6 +174,108 @@ def test_networks_of_other_latents_are_refused(run, caption_config, tmp_path):
     with pytest.raises(ValueError, match="training restore"):
         extend_run(caption_config, without, tmp_path, tmp_path / "tiny", "")
     assert not (tmp_path / "tiny").exists()
+
+
+@pytest.fixture(scope="module")
+def adapted(caption_config, run, bundle, tmp_path_factory):
+    """The bundle with an adapter of its caption decoder."""
+    folder = tmp_path_factory.mktemp("adapted")
+    config = replace(caption_config, adapter=AdapterSection("tiny", 2))
+    motion_set = MotionSet.load(run / "motions.npz")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(low_rank, "SMALLEST", 512)
+        patch.setattr(loop, "LOG_EVERY", 1)
+        train_stage("self_critical", config, motion_set, folder / "run", run)
+    extend_run(caption_config, bundle, folder / "run", folder / "tiny", "made by hand")
+    return folder
+
+
+@pytest.mark.parametrize("backend", ["onnx", "torch"])
+def test_a_decoder_trained_on_what_it_says_is_an_adapter_of_the_bundle(
+    adapted, bundle, caption_config, backend
+):
+    extended = find(adapted / "tiny")
+    assert set(extended.manifest["adapters"]) == {"text_decoder"}
+    rows = [json.loads(line) for line in (adapted / "run" / "self_critical.jsonl").read_text().splitlines()]
+    assert all(np.isfinite(row["loss"]) and -0.5 <= row["reward"] <= 10.5 for row in rows)
+    words = np.array([[START, 4, 5]])
+    memory = {
+        "memory": np.random.default_rng(0).standard_normal((1, 3, 16), dtype=np.float32),
+        "memory_mask": np.ones((1, 3), dtype=bool), "words": words,
+    }  # fmt: skip
+    before, after = (
+        Engine(one, "cpu", backend).network("text_decoder")(memory)[0] for one in (bundle, extended)
+    )
+    assert np.isfinite(after).all() and np.abs(before - after).max() > 1e-3
+
+
+def test_a_bundle_that_leans_on_another_takes_its_adapter_along(adapted, caption_config, run):
+    extended = find(adapted / "tiny")
+    leaning = replace(
+        caption_config,
+        bundle=replace(caption_config.bundle, name="lean"),
+        adapter=AdapterSection(str(adapted / "tiny"), 2),
+    )
+    train_stage("mld", leaning, MotionSet.load(run / "motions.npz"), adapted / "more", run)
+    export_run(leaning, MotionSet.load(run / "motions.npz"), adapted / "more", adapted / "lean", "")
+    found = find(adapted / "lean")
+    assert set(found.manifest["adapters"]) == {"mld", "text_decoder"}
+    assert found.adapter("text_decoder") == extended.adapter("text_decoder")
+    assert "text_decoder.adapter.safetensors" not in found.manifest["files"]
+
+
+def test_what_self_critical_training_needs_is_said(caption_config, run, tmp_path):
+    motion_set = MotionSet.load(run / "motions.npz")
+    with pytest.raises(ValueError, match="--start-from"):
+        train_self_critical(caption_config, LatentData([], None, None, None), motion_set, tmp_path)
+    with pytest.raises(ValueError, match="has a caption by people"):
+        train_self_critical(caption_config, LatentData([], None, None, None), motion_set, tmp_path, run)
+    alone = replace(caption_config, self_critical=replace(caption_config.self_critical, samples=1))
+    with pytest.raises(ValueError, match="2 or more"):
+        train_stage("self_critical", alone, motion_set, tmp_path, run)
+    missing = replace(caption_config, self_critical=None)
+    with pytest.raises(ValueError, match=r"lacks the section \[self_critical\]"):
+        train_stage("self_critical", missing, motion_set, tmp_path, run)
+
+
+def test_sentences_are_compared_with_peoples_alone(run):
+    motion_set = MotionSet.load(run / "motions.npz")
+    human = motion_set.windows[0].captions[0]
+    latents = torch.zeros(2, 4)
+    windows = [
+        LatentWindow(latents, latents, (human, "measured", human), "a"),
+        LatentWindow(latents, latents, ("composed",), "joined"),
+    ]
+    told = told_windows(LatentData(windows, None, None, None), motion_set)
+    assert [window.captions for window in told.windows] == told.references == [(human,)]
+
+
+def test_drawn_sentences_begin_end_and_are_padded(run, caption_config):
+    networks, words = load_captioner(caption_config, run)
+    cannot = np.zeros(len(words), dtype=bool)
+    cannot[: len(words) // 2] = True
+    torch.manual_seed(0)
+    memory, mask = torch.randn(40, 3, 16), torch.ones(40, 3, dtype=torch.bool)
+    said = draw_sentences(networks.decoder, memory, mask, cannot)
+    assert (said[:, 0] == START).all() and said.shape[1] <= MAX_WORDS
+    for row in said.tolist():
+        assert not cannot[row[1]] and START not in row[1:]
+        if END in row:
+            at = row.index(END)
+            assert at > FEWEST_WORDS and set(row[at + 1 :]) <= {PAD} and PAD not in row[:at]
+
+
+def test_a_sentence_that_scores_better_than_its_rivals_becomes_likelier():
+    found = advantages(torch.tensor([[1.0, 0.0, 0.5], [2.0, 2.0, 2.0]]))
+    torch.testing.assert_close(found, torch.tensor([[0.75, -0.75, 0.0], [0.0, 0.0, 0.0]]))
+    logits = torch.zeros(2, 2, 6, requires_grad=True)
+    said = torch.tensor([[START, 4, END], [START, 5, END]])
+    policy_loss(logits, said, torch.tensor([1.0, -1.0])).backward()
+    assert logits.grad[0, 0, 4] < 0 < logits.grad[1, 0, 5]
+    behind = torch.tensor([[START, 4, END], [START, END, PAD]])
+    logits.grad = None
+    policy_loss(logits, behind, torch.tensor([1.0, 1.0])).backward()
+    assert (logits.grad[1, 1] == 0).all()
 
 
 def test_a_run_without_captions_offers_none(run):

@@ -24,15 +24,14 @@ Ngram = tuple[str, ...]
 Vector = list[dict[Ngram, float]]
 
 
-def cider(captions: Sequence[Sequence[str]], references: Sequence[Sequence[Sequence[str]]]) -> list[float]:
-    """CIDEr-D of every caption, 0 to 10; that of a set is their mean.
+class Cider:
+    """CIDEr-D of captions against the clips of a set.
 
     Equation 3 of the paper with the clipping, the Gaussian penalty and the factor of its section 5 (CIDEr-D). How rare
     an n-gram is follows from the references given: the number of clips of which some reference has it.
 
     Parameters
     ----------
-    captions : words of one caption a clip.
     references : words of the references of each clip, one or more.
 
     Raises
@@ -40,29 +39,43 @@ def cider(captions: Sequence[Sequence[str]], references: Sequence[Sequence[Seque
     ValueError
         If a clip has no reference.
     """
-    if any(len(several) == 0 for several in references):
-        raise ValueError("A clip without a reference has no CIDEr.")
-    counted = [[_ngrams(words) for words in several] for several in references]
-    seen: Counter[Ngram] = Counter()
-    for clip in counted:
-        seen.update(set().union(*clip))
-    clips = math.log(len(counted)) if counted else 0.0
 
-    def weighted(counts: Mapping[Ngram, int]) -> Vector:
+    def __init__(self, references: Sequence[Sequence[Sequence[str]]]) -> None:
+        if any(len(several) == 0 for several in references):
+            raise ValueError("A clip without a reference has no CIDEr.")
+        counted = [[_ngrams(words) for words in several] for several in references]
+        self._seen: Counter[Ngram] = Counter()
+        for clip in counted:
+            self._seen.update(set().union(*clip))
+        self._clips = math.log(len(counted)) if counted else 0.0
+        self._references = [
+            [(self._weighted(counts), len(words)) for counts, words in zip(owned, several, strict=True)]
+            for owned, several in zip(counted, references, strict=True)
+        ]
+
+    def score(self, words: Sequence[str], clip: int) -> float:
+        """Of a caption of clip number ``clip``, 0 to 10."""
+        made = self._weighted(_ngrams(words))
+        alike = [
+            _similarity(made, wanted) * _penalty(len(words), length)
+            for wanted, length in self._references[clip]
+        ]
+        return SCALE * float(np.mean(alike))
+
+    def _weighted(self, counts: Mapping[Ngram, int]) -> Vector:
         vector: Vector = [{} for _ in range(ORDERS)]
         for ngram, count in counts.items():
-            vector[len(ngram) - 1][ngram] = count * (clips - math.log(max(1.0, seen[ngram])))
+            rarity = self._clips - math.log(max(1.0, self._seen[ngram]))
+            vector[len(ngram) - 1][ngram] = count * rarity
         return vector
 
-    scores = []
-    for words, several, owned in zip(captions, references, counted, strict=True):
-        made = weighted(_ngrams(words))
-        alike = [
-            _similarity(made, weighted(counts)) * _penalty(len(words), len(reference))
-            for reference, counts in zip(several, owned, strict=True)
-        ]
-        scores.append(SCALE * float(np.mean(alike)))
-    return scores
+
+def cider(captions: Sequence[Sequence[str]], references: Sequence[Sequence[Sequence[str]]]) -> list[float]:
+    """CIDEr-D of one caption a clip, against the references of all; that of a set is their mean. See `Cider`."""
+    if len(captions) != len(references):
+        raise ValueError(f"{len(captions)} captions cannot be scored against {len(references)} clips.")
+    scorer = Cider(references)
+    return [scorer.score(words, clip) for clip, words in enumerate(captions)]
 
 
 def _ngrams(words: Sequence[str]) -> Counter[Ngram]:

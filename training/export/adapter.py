@@ -62,6 +62,8 @@ def write_adapter_bundle(
 ) -> None:
     """Write a bundle that adapts networks of ``base`` to a folder beside ``destination``, renamed when it is whole.
 
+    Of a network that it does not adapt itself it takes the adapter that ``base`` has.
+
     Parameters
     ----------
     adapters : by the network's name, of the networks as ``base`` has them stored: its own adapters do not count.
@@ -77,8 +79,15 @@ def write_adapter_bundle(
     for name in adapters:
         if f"{name}.safetensors" not in base.manifest["files"]:
             raise ValueError(f"The bundle {base.name} has no network {name} to adapt.")
+    taken = {
+        network: file
+        for network, file in base.manifest.get("adapters", {}).items()
+        if network not in adapters
+    }
     shared = {
-        name: value for name, value in base.manifest["files"].items() if not name.endswith(ADAPTER_SUFFIX)
+        name: value
+        for name, value in base.manifest["files"].items()
+        if not name.endswith(ADAPTER_SUFFIX) or name in taken.values()
     }
     destination.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=destination.parent) as scratch:
@@ -98,7 +107,7 @@ def write_adapter_bundle(
             "scores": {},
             "made_with": command,
             "shared": {"bundle": base.name, "files": shared},
-            "adapters": named,
+            "adapters": taken | named,
             "files": files,
         }
         write_manifest(folder, manifest)
