@@ -5,6 +5,9 @@ As published, it draws clean data from data at one of few noise levels. Three th
 every few frames in place of frames, their number may be any, and the prompt is read word by word. Inside, the
 transformer still speaks of velocity v (Salimans & Ho 2022), so that the weights of a diffusion teacher are a start
 with which the generator already denoises: clean = sqrt(A) noisy - sqrt(1 - A) v.
+
+A velocity holds the noise of every channel. Where there are more channels than the transformer is wide, as in motion
+space, so much noise cannot pass it, and it names clean data directly (Li & He 2025).
 """
 
 from __future__ import annotations
@@ -58,6 +61,7 @@ class Generator(Denoiser):
     def __init__(self, config: DenoiserConfig, channels: int, settings: EMDMConfig) -> None:
         super().__init__(config, channels)
         self.settings = settings
+        self.names_clean = channels > config.width
         shares = emdm.alpha_bar(settings.levels)[1:]
         tables = {
             "times": teacher_times(settings.levels), "signal": np.sqrt(shares), "sigma": np.sqrt(1.0 - shares)
@@ -87,6 +91,8 @@ class Generator(Denoiser):
         """Masks as those of `Denoiser`."""
         index = time.long()
         step = self.time(sinusoid(self.times[index], TIME_WIDTH)) + self.noise(z)
-        velocity = self.through(latents, step, text, mask, text_mask)
+        found = self.through(latents, step, text, mask, text_mask)
+        if self.names_clean:
+            return found
         signal, sigma = self.signal[index][:, None, None], self.sigma[index][:, None, None]
-        return signal * latents - sigma * velocity
+        return signal * latents - sigma * found
