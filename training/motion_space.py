@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from motion_engine.bundle import Bundle, find
 from motion_engine.errors import EngineError
@@ -56,13 +57,12 @@ def begin_in_motion_space(generator: Generator, config: Config, data: LatentData
     patches, latents = _pairs(bundle, data, Normaliser.load(folder / "normaliser.npz"))
     inward = map_in(patches, latents)
     weights["latent_in.weight"] = weights["latent_in.weight"] @ inward
-    for name in ("latent_out.weight", "latent_out.bias"):
-        weights[name] = generator.get_parameter(name)
+    last = {name: generator.get_parameter(name) for name in ("latent_out.weight", "latent_out.bias")}
+    weights |= last
     missing, unexpected = generator.load_state_dict(weights, strict=False)
     assert not unexpected and all(key.startswith("noise.") for key in missing)
-    outward, bias = _map_out(generator, config, data)
-    generator.latent_out.weight.copy_(outward)
-    generator.latent_out.bias.copy_(bias)
+    for parameter, fitted in zip(last.values(), _map_out(generator, config, data), strict=True):
+        parameter.copy_(fitted)
 
 
 def _teachers_bundle(config: Config, name: str) -> Bundle:
@@ -120,7 +120,10 @@ def map_in(patches: Tensor, latents: Tensor) -> Tensor:
 
 
 def _map_out(generator: Generator, config: Config, data: LatentData) -> tuple[Tensor, Tensor]:
-    """Weight (C, width) and bias (C,) from the last layer's numbers to clean data, at all levels of noise alike."""
+    """Weight (2 C, width) and bias (2 C,) from the last layer's numbers to clean data, at all levels of noise alike.
+
+    Half of what they say is of the tokens before and behind; see `motion_engine.runtime.torch.emdm.WindowsOut`.
+    """
     settings = generator.settings
     diffusion = Diffusion(settings.levels)
     drawn = batches(data.windows, data.captions, config, BATCH, 0.1, seed=3)
@@ -135,9 +138,14 @@ def _map_out(generator: Generator, config: Config, data: LatentData) -> tuple[Te
         _, later = diffusion.pair(batch.latents, time, noise[0], noise[1])
         z = torch.randn(len(time), settings.noise_width, generator=random)
         generator(later, time, batch.text, z, batch.mask, batch.text_mask)
-        features = torch.nn.functional.pad(said.pop()[batch.mask], (0, 1), value=1.0).double()
+        half = batch.latents.shape[-1] // 2
+        wanted = torch.cat(
+            [batch.latents[:, :-2, half:], batch.latents[:, 1:-1], batch.latents[:, 2:, :half]], dim=-1
+        )
+        between = batch.mask[:, 2:]  # tokens with one on either side
+        features = F.pad(said.pop()[:, 1:-1][between], (0, 1), value=1.0).double()
         square = square + features.T @ features
-        product = product + features.T @ batch.latents[batch.mask].double()
+        product = product + features.T @ wanted[between].double()
     hook.remove()
     assert isinstance(square, Tensor) and isinstance(product, Tensor)
     weight = RIDGE * square.diagonal()[:-1].mean()

@@ -13,6 +13,7 @@ import torch
 from motion_engine import features
 from motion_engine.bundle import find
 from motion_engine.engine import Engine, GenerateRequest
+from motion_engine.runtime.torch.emdm import WindowsOut
 from motion_engine.runtime.torch.vae import MotionVAE, VAEConfig
 from training.config import Config
 from training.data.motion_set import MotionSet
@@ -108,6 +109,35 @@ def test_the_map_in_finds_latents_and_lets_no_more_noise_through():
     # latents that are quiet in the frames: the map gives up some of them rather than be drowned in noise
     quiet = map_in(0.1 * patches, causes)
     assert float(quiet.square().sum(dim=1).mean()) == pytest.approx(1.0, abs=1e-3)
+
+
+def windows_out():
+    """Tokens of eight numbers; each says its own number everywhere."""
+    out = WindowsOut(1, 8)
+    torch.nn.init.ones_(out.weight)
+    return out
+
+
+def test_windows_fade_into_each_other():
+    said = torch.tensor([[[1.0], [2.0], [4.0]]])
+    found = windows_out().blended(said, None).detach().flatten()
+    assert found.shape == (24,)
+    torch.testing.assert_close(found[:4], torch.ones(4), msg="nobody else speaks of the beginning")
+    torch.testing.assert_close(found[20:], torch.full((4,), 4.0))
+    inner = found[4:20]
+    assert (torch.diff(inner) >= 0).all() and float(torch.diff(inner[:8]).max()) < 0.13
+    assert float((found[7] + found[8]) / 2) == pytest.approx(1.5), "in the middle both count alike"
+    torch.testing.assert_close(windows_out().blended(torch.ones(2, 5, 1), None), torch.ones(2, 5, 8))
+
+
+def test_what_lies_behind_a_clips_length_is_not_blended_in():
+    out = windows_out()
+    said = torch.randn(2, 6, 1)
+    mask = torch.arange(6) < torch.tensor([[6], [3]])
+    spoiled = torch.where(mask[..., None], said, torch.full_like(said, 99.0))
+    alone = out.blended(said[1:, :3], None)
+    torch.testing.assert_close(out.blended(spoiled, mask)[1:, :3], alone)
+    torch.testing.assert_close(out.blended(said, mask)[:1], out.blended(said[:1], None))
 
 
 def test_one_deviation_for_all_channels(trained):
