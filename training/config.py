@@ -154,7 +154,8 @@ class EMDMTraining:
     geometric, foot : weights of the decoded clip's reconstruction, and of the speed of feet that should stand.
     geometric_clips : clips of a batch that are decoded for these two.
     ema : decay of the average.
-    warm_start : ``mld`` or ``motionlcm``: the network of the run that the generator begins with; empty for none.
+    warm_start : ``mld`` or ``motionlcm``: the network of the run that the generator begins with; empty for none. In
+        motion space a bundle, from whose teacher it takes the layers (`training.motion_space`).
     """
 
     steps: int

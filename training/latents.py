@@ -77,22 +77,33 @@ class Batch:
 def encode_windows(
     vae: MotionVAE, normaliser: Normaliser, windows: Sequence[Item], max_frames: int
 ) -> tuple[list[LatentWindow], np.ndarray, np.ndarray]:
-    """Latents of every window, scaled to zero mean and unit variance a channel, and that mean and deviation (C,)."""
-    device = next(vae.parameters()).device
-    encoded = []
+    """Latents of every window, scaled to zero mean and unit variance a channel, and that mean and deviation (C,).
+
+    Frames side by side have one deviation for all channels: the normaliser has weighed them, and a number that hardly
+    moves shall not count as much as the others.
+    """
+    device = next(vae.parameters(), torch.empty(0)).device
+    encoded: list[LatentWindow] = []
     for item in windows:
         length = min(len(item.features), max_frames) // vae.downsampling * vae.downsampling
         if length < 2 * vae.downsampling:
             continue
         rows = torch.from_numpy(normaliser.apply(item.features[:length])).to(device)[None]
         mean, log_variance = vae.encode(rows)
-        encoded.append((mean[0].cpu(), (0.5 * log_variance[0]).exp().cpu(), item))
-    every = torch.cat([mean for mean, _, _ in encoded])
-    centre, scale = every.mean(dim=0), every.std(dim=0)
-    found = [
-        LatentWindow((m - centre) / scale, d / scale, item.captions, item.source) for m, d, item in encoded
-    ]
-    return found, centre.numpy(), scale.numpy()
+        # frames are many gigabytes: no number of them is kept twice
+        deviation = torch.zeros(()).expand_as(mean[0]) if vae.motion_space else (0.5 * log_variance[0]).exp()
+        encoded.append(LatentWindow(mean[0].cpu().clone(), deviation.cpu(), item.captions, item.source))
+    count = sum(len(window.mean) for window in encoded)
+    sums = torch.stack([window.mean.sum(dim=0, dtype=torch.float64) for window in encoded])
+    centre = (sums.sum(dim=0) / count).float()
+    squares = torch.stack([(w.mean - centre).square().sum(dim=0, dtype=torch.float64) for w in encoded])
+    scale = (squares.sum(dim=0) / (count - 1)).sqrt().float()
+    if vae.motion_space:
+        scale = scale.square().mean().sqrt().expand_as(scale).clone()
+    for window in encoded:
+        window.mean.sub_(centre).div_(scale)
+        window.deviation = window.deviation if vae.motion_space else window.deviation / scale
+    return encoded, centre.numpy(), scale.numpy()
 
 
 def batches(

@@ -47,6 +47,9 @@ from training.train_vae import load_vae, report_reconstruction, train_vae
 
 VAE_SCORES = "vae_scores.json"
 CAPTION_STAGES = {CAPTIONER: train_captioner, MOTION_TOKENS: train_motion_tokens, MOTE: train_mote}
+LATENT_STAGES = ("mld", "motionlcm", "control")
+"""What speaks of velocity, which is too much to say of frames side by side."""
+
 STAGES = ("vae", "mld", "motionlcm", "control", "control_frames", "emdm", *CAPTION_STAGES, SELF_CRITICAL)
 
 ADAPTED = {name: name for name in ("motionlcm", "mld", "emdm", "control")} | {SELF_CRITICAL: "text_decoder"}
@@ -82,6 +85,10 @@ def train_stage(
     }
     if config.adapter is not None and start_from is not None:
         keep_vae(start_from, run)
+    if config.vae.motion_space and stage in LATENT_STAGES:
+        raise ValueError(
+            f"With a [vae] of width 0 the networks see frames, and {stage} is made for latents: train `emdm` alone."
+        )
     if not is_finished(run, stage, steps[stage]):
         if stage == "vae":
             train_vae(config, motion_set, run, start_from, decoder_only)
@@ -120,8 +127,10 @@ def export_run(config: Config, motion_set: MotionSet, run: Path, out: Path, comm
     scores: dict[str, Any] = {}
     if scores_file.exists():
         scores["vae_reconstruction"] = json.loads(scores_file.read_text(encoding="utf-8"))
-    denoisers: dict[str, Denoiser] = {"motionlcm": load_lcm(config, run), "mld": load_mld(config, run)}
-    if config.emdm is not None and (run / "emdm.pt").exists():
+    denoisers: dict[str, Denoiser] = {}
+    if not config.vae.motion_space:
+        denoisers |= {"motionlcm": load_lcm(config, run), "mld": load_mld(config, run)}
+    if config.vae.motion_space or (config.emdm is not None and (run / "emdm.pt").exists()):
         denoisers["emdm"] = load_emdm(config, run)
     write_bundle(
         out,

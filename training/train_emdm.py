@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""EMDM in the latent space: a conditional denoising diffusion GAN (Zhou et al. 2024; Xiao et al. 2022).
+"""EMDM on latents, or on frames: a conditional denoising diffusion GAN (Zhou et al. 2024; Xiao et al. 2022).
 
 At a random level t the generator sees x(t + 1) and names clean latents; the step back from them to x(t) is what the
 discriminator compares with the x(t) that diffusion made. Beside the adversarial loss stand the reconstruction of the
@@ -29,6 +29,7 @@ from training.geometry import world_joints
 from training.latents import Batch, batches
 from training.loop import EMA, autocast, fill, pick_device, read_checkpoint
 from training.low_rank import add_low_rank, merged
+from training.motion_space import begin_in_motion_space
 from training.train_lcm import load_lcm
 from training.train_mld import LatentData, load_mld, masked_mean
 from training.train_vae import load_vae, reconstruction_losses, weighted
@@ -54,7 +55,13 @@ def emdm_sections(config: Config) -> tuple[EMDMSection, EMDMTraining]:
     assert networks is not None and training is not None
     if networks.levels < 1 or networks.noise_width < 1:
         raise ValueError(f"[emdm] levels and noise_width are 1 or more, not {networks}.")
-    if training.warm_start not in WARM_STARTS:
+    if config.vae.motion_space:
+        if training.warm_start in ("mld", "motionlcm"):
+            raise ValueError(
+                "[emdm_training] warm_start names, with a [vae] of width 0, a bundle whose teacher has the layers to "
+                f"begin with, or nothing; {training.warm_start!r} of the same run would be a network of frames."
+            )
+    elif training.warm_start not in WARM_STARTS:
         raise ValueError(
             f"[emdm_training] warm_start is one of {', '.join(map(repr, WARM_STARTS))}, not {training.warm_start!r}."
         )
@@ -192,7 +199,10 @@ def train_emdm(config: Config, data: LatentData, folder: Path, start_from: Path 
     elif config.adapter is not None:
         raise ValueError("An adapter needs networks to adapt: name their run with --start-from.")
     elif settings.warm_start and not (folder / "emdm.pt").exists():
-        warm_start(generator, config, folder, settings.warm_start)
+        if config.vae.motion_space:
+            begin_in_motion_space(generator, config, data, folder)
+        else:
+            warm_start(generator, config, folder, settings.warm_start)
     if config.adapter is not None:
         add_low_rank(generator, config.adapter.rank)
     generator, discriminator = generator.to(device), discriminator.to(device)

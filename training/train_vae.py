@@ -15,9 +15,9 @@ from motion_engine.runtime.torch.vae import MotionVAE
 from training.config import Config
 from training.data.compose import composed_items
 from training.data.loader import Normaliser, crops
-from training.data.motion_set import MotionSet
+from training.data.motion_set import Item, MotionSet
 from training.geometry import heading_angle, pelvis_frame_joints, root_path, world_joints
-from training.loop import EMA, autocast, load_average, pick_device, train
+from training.loop import EMA, autocast, load_average, pick_device, save_checkpoint, train
 
 CONTEXT = 30.0
 """Seconds around a caption's window that the VAE, which reads no captions, may look at: in effect the whole clip."""
@@ -75,6 +75,8 @@ def train_vae(
 ) -> None:
     """Train on random crops of the training clips; writes ``normaliser.npz`` and ``vae.pt``.
 
+    A VAE of width 0 has nothing to train: its checkpoint is empty.
+
     Parameters
     ----------
     start_from : folder of another run whose weights, and whose statistics of the features, this one begins with.
@@ -85,21 +87,32 @@ def train_vae(
     ValueError
         If only a decoder shall be trained, and there is no encoder to begin with.
     """
+    if decoder_only and config.vae.motion_space:
+        raise ValueError("A VAE of width 0 has no decoder that could be trained.")
     if decoder_only and start_from is None:
         raise ValueError("A decoder alone is trained over an encoder: name its run with --start-from.")
     settings = config.vae_training
     device = pick_device()
     data = config.data
-    clips = list(motion_set.items("train", mirrored=True, context=CONTEXT))
-    clips += composed_items(motion_set, data.joined, data.layered, data.max_frames)
+    torch.manual_seed(0)
+    vae = MotionVAE(config.vae).to(device)
+    clips: list[Item] = []
+    if start_from is None or not vae.motion_space:
+        clips += motion_set.items("train", mirrored=True, context=CONTEXT)
+        clips += composed_items(motion_set, data.joined, data.layered, data.max_frames)
     normaliser = (
         Normaliser.fit(clips) if start_from is None else Normaliser.load(start_from / "normaliser.npz")
     )
     folder.mkdir(parents=True, exist_ok=True)
     normaliser.save(folder / "normaliser.npz")
+    if vae.motion_space:
+        nothing: dict[str, Tensor] = {}
+        save_checkpoint(
+            folder / "vae.pt",
+            {"module": nothing, "ema": nothing, "optimiser": nothing, "step": settings.steps},
+        )
+        return
     mean, std = (torch.from_numpy(values).to(device) for values in (normaliser.mean, normaliser.std))
-    torch.manual_seed(0)
-    vae = MotionVAE(config.vae).to(device)
     if start_from is not None:
         load_average(vae, start_from / "vae.pt").train()
     if decoder_only:

@@ -90,6 +90,7 @@ def add_commands(command: Adder) -> None:
     sub.add_argument("--guidance", type=float, default=None, help="the bundle's preset when left out")
     sub.add_argument("--samples", type=int, default=None, help="windows; all of the test split when left out")
     sub.add_argument("--sets", type=int, default=1, help="times that all windows are made; FID is the mean")
+    sub.add_argument("--no-clean-up", action="store_true", help="what the networks make, as it is")
     sub.add_argument("--threads", type=int, default=2)
 
     add_caption_commands(command)
@@ -184,6 +185,7 @@ def _sampler_scores(arguments: argparse.Namespace) -> None:
             arguments.steps,
             arguments.guidance,
             arguments.sets,
+            not arguments.no_clean_up,
         )
     except EngineError as error:
         raise ValueError(str(error)) from error

@@ -23,11 +23,12 @@ def sampler_scores(
     steps: int | None,
     guidance: float | None,
     sets: int = 1,
+    clean_up: bool = True,
 ) -> dict[str, Any]:
     """FID, R-precision top 3, foot skate (m/s) and jerk (m/s³) of one motion a window, of the length of the window.
 
     Captions and seeds are the same for every sampler; the preset of the bundle holds where ``steps`` or ``guidance``
-    is None. Motions are as the product hands them out, clean-up included.
+    is None. Motions are as the product hands them out, clean-up included unless ``clean_up`` is False.
 
     Parameters
     ----------
@@ -41,7 +42,7 @@ def sampler_scores(
             engine.generate(
                 GenerateRequest(
                     caption, motion.n_frames / fps, SEEDS * number + index,
-                    sampler=sampler, steps=steps, guidance=guidance,
+                    sampler=sampler, steps=steps, guidance=guidance, foot_lock=clean_up, floor=clean_up,
                 )
             )[0]
             for index, (caption, motion) in enumerate(zip(captions, held_out.motions, strict=True))

@@ -188,4 +188,8 @@ class Denoiser(nn.Module):
             x = layer(x, tokens, modulation, mask, text_mask)
         for layer, skip in zip(self.ascending, self.skips, strict=True):
             x = layer(skip(torch.cat([x, kept.pop()], dim=-1)), tokens, modulation, mask, text_mask)
-        return self.latent_out(self.norm(x))
+        return self.put_out(self.norm(x), mask)
+
+    def put_out(self, said: Tensor, mask: Tensor | None) -> Tensor:
+        """Prediction (B, L, C) from what the last layer says (B, L, width)."""
+        return self.latent_out(said)

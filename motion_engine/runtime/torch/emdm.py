@@ -5,6 +5,10 @@ As published, it draws clean data from data at one of few noise levels. Three th
 every few frames in place of frames, their number may be any, and the prompt is read word by word. Inside, the
 transformer still speaks of velocity v (Salimans & Ho 2022), so that the weights of a diffusion teacher are a start
 with which the generator already denoises: clean = sqrt(A) noisy - sqrt(1 - A) v.
+
+A velocity holds the noise of every channel. Where there are more channels than the transformer is wide, as in motion
+space, so much noise cannot pass it, and it names clean data directly (Li & He 2025). No decoder joins the frames of one
+token to those of the next there: the map out blends them (`WindowsOut`).
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from motion_engine.runtime.torch.denoiser import TIME_WIDTH, Denoiser, DenoiserConfig, sinusoid
 from motion_engine.samplers import emdm
@@ -45,6 +50,38 @@ def teacher_times(levels: int) -> np.ndarray:
     return found.astype(np.float32)
 
 
+class WindowsOut(nn.Linear):
+    """Each token's numbers, blended with what its neighbours say of them: (B, L, width) to (B, L, C).
+
+    A token stands for C numbers in the order of time. It speaks of a window twice as long, half a token further at each
+    end, and two windows fade into each other where they overlap: no step lies between the frames of two tokens.
+    """
+
+    share: Tensor
+
+    def __init__(self, width: int, channels: int) -> None:
+        super().__init__(width, 2 * channels)
+        nn.init.zeros_(self.weight)
+        nn.init.zeros_(self.bias)
+        place = (torch.arange(channels) + 0.5) / channels
+        self.register_buffer("share", (place - 0.5).abs(), persistent=False)
+
+    def blended(self, said: Tensor, mask: Tensor | None) -> Tensor:
+        """``mask`` (B, L) as that of `Denoiser`; at the ends of a clip its first and last token speak alone."""
+        half = self.out_features // 4
+        before, own, behind = self(said).split([half, 2 * half, half], dim=-1)
+        there = torch.ones_like(before) if mask is None else mask[..., None].expand_as(before).to(before)
+
+        def around(of_earlier: Tensor, of_later: Tensor) -> Tensor:
+            """For each token what the one before it, and the one behind it, have there."""
+            return torch.cat(
+                [F.pad(of_earlier, (0, 0, 1, 0))[:, :-1], F.pad(of_later, (0, 0, 0, 1))[:, 1:]], dim=-1
+            )
+
+        others, known = around(behind, before), around(there, there)
+        return own + self.share * known * (others - own)
+
+
 class Generator(Denoiser):
     """Clean latents (B, L, C) from noisy ones at t (B,), given text (B, S, text width) and z (B, noise width).
 
@@ -58,6 +95,9 @@ class Generator(Denoiser):
     def __init__(self, config: DenoiserConfig, channels: int, settings: EMDMConfig) -> None:
         super().__init__(config, channels)
         self.settings = settings
+        self.names_clean = channels > config.width
+        if self.names_clean:
+            self.latent_out: nn.Linear = WindowsOut(config.width, channels)
         shares = emdm.alpha_bar(settings.levels)[1:]
         tables = {
             "times": teacher_times(settings.levels), "signal": np.sqrt(shares), "sigma": np.sqrt(1.0 - shares)
@@ -87,6 +127,14 @@ class Generator(Denoiser):
         """Masks as those of `Denoiser`."""
         index = time.long()
         step = self.time(sinusoid(self.times[index], TIME_WIDTH)) + self.noise(z)
-        velocity = self.through(latents, step, text, mask, text_mask)
+        found = self.through(latents, step, text, mask, text_mask)
+        if self.names_clean:
+            return found
         signal, sigma = self.signal[index][:, None, None], self.sigma[index][:, None, None]
-        return signal * latents - sigma * velocity
+        return signal * latents - sigma * found
+
+    def put_out(self, said: Tensor, mask: Tensor | None) -> Tensor:
+        """Of clean data where it names them, else of the velocity."""
+        if isinstance(self.latent_out, WindowsOut):
+            return self.latent_out.blended(said, mask)
+        return super().put_out(said, mask)

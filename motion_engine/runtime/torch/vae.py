@@ -3,6 +3,9 @@
 
 The stage of MLD (Chen et al. 2023, section 3.2) that makes the latent space, with temporal convolutions in place of
 the transformer: a clip of any length has one latent every ``downsampling`` frames.
+
+A width of 0 asks for no network at all: a latent is the frames themselves side by side, so that what is trained on
+latents is trained in motion space.
 """
 
 from __future__ import annotations
@@ -16,12 +19,20 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class VAEConfig:
-    """Convolutional motion VAE: channels, latent channels, frames a latent, residual blocks a level."""
+    """Convolutional motion VAE: channels, latent channels, frames a latent, residual blocks a level.
+
+    With ``width`` 0 the latents are frames side by side, and ``latent_channels`` is 263 times ``downsampling``.
+    """
 
     width: int
     latent_channels: int
     downsampling: int
     blocks: int
+
+    @property
+    def motion_space(self) -> bool:
+        """Whether latents are the frames themselves."""
+        return self.width == 0
 
 
 class ResidualBlock(nn.Module):
@@ -35,6 +46,35 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, width, T) in and out."""
         return x + self.conv2(F.silu(self.conv1(F.silu(x))))
+
+
+EXACT = -20.0
+"""Log-variance of a latent that is known exactly."""
+
+
+class FoldFrames(nn.Module):
+    """(B, F, T) to (B, 2 n F, T / n): n frames side by side, and behind them the log-variance of each number."""
+
+    def __init__(self, frames: int) -> None:
+        super().__init__()
+        self.frames = frames
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Frame by frame: first all numbers of the first one."""
+        mean = x.unflatten(-1, (-1, self.frames)).permute(0, 3, 1, 2).flatten(1, 2)
+        return torch.cat([mean, torch.full_like(mean, EXACT)], dim=1)
+
+
+class UnfoldFrames(nn.Module):
+    """(B, n F, L) to (B, F, n L): back from the numbers that `FoldFrames` put side by side."""
+
+    def __init__(self, frames: int) -> None:
+        super().__init__()
+        self.frames = frames
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The same numbers, no other."""
+        return x.unflatten(1, (self.frames, -1)).permute(0, 2, 3, 1).flatten(2)
 
 
 def _blocks(width: int, count: int) -> list[nn.Module]:
@@ -51,6 +91,17 @@ class MotionVAE(nn.Module):
             raise ValueError(f"downsampling must be a power of two, not {config.downsampling}")
         self.downsampling = config.downsampling
         self.latent_channels = config.latent_channels
+        self.motion_space = config.motion_space
+        if config.motion_space:
+            folded = n_features * config.downsampling
+            if config.latent_channels != folded:
+                raise ValueError(
+                    f"A VAE of width 0 puts {config.downsampling} frames of {n_features} numbers side by side: "
+                    f"latent_channels must be {folded}, not {config.latent_channels}."
+                )
+            self.encoder = nn.Sequential(FoldFrames(config.downsampling))
+            self.decoder = nn.Sequential(UnfoldFrames(config.downsampling))
+            return
         encoder: list[nn.Module] = [
             nn.Conv1d(n_features, width, 3, padding=1),
             *_blocks(width, config.blocks),
@@ -72,7 +123,7 @@ class MotionVAE(nn.Module):
     def encode(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance, each (B, T / downsampling, C)."""
         mean, log_variance = self.encoder(features.transpose(1, 2)).transpose(1, 2).chunk(2, dim=-1)
-        return mean, log_variance.clamp(-20.0, 10.0)
+        return mean, log_variance.clamp(EXACT, 10.0)
 
     def decode(self, latents: Tensor) -> Tensor:
         """(B, L, C) to normalised features (B, L * downsampling, 263)."""
