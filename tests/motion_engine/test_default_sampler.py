@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from motion_engine import bench
 from motion_engine import bundle as bundles
 from motion_engine.captioning.canonical import Clip
 from motion_engine.control import Controls, JointControl, PoseControl
@@ -168,3 +169,14 @@ def test_a_network_of_another_bundle_is_refused_in_one_sentence(engine):
         engine.network("encoder")({"features": features})
     assert caught.value.message.endswith(".") and ".." not in caught.value.message
     assert "\n" not in caught.value.message
+
+
+def test_the_benchmark_measures_what_one_waits_for_and_motionlcm_by_name():
+    rows = {row.name: row for row in bench._generation(1, None, "cpu", "onnx")}
+    assert {name: row.bar for name, row in rows.items()} == {
+        "prompt to motion, 4 s clip": 150.0,
+        "MotionLCM, 4 s clip, 1 step": 40.0,
+        "MotionLCM, 9.8 s clip, 4 steps": 90.0,
+    }
+    assert rows["prompt to motion, 4 s clip"].note == "emdm, 4 steps"
+    assert all(row.median > 0 for row in rows.values())

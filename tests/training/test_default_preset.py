@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from motion_engine import bench
 from motion_engine import bundle as bundles
 from training.config import Config
 from training.export.adapter import write_adapter_bundle
@@ -86,3 +87,11 @@ def test_a_bundle_that_leans_on_another_has_its_default(emdm_config, chosen, tmp
     other = write_random_bundle(tmp_path / "other", emdm_config, WITH)
     assert defaults(adapted(other, without, tmp_path / "other" / "leaning")) == ["motionlcm"]
     assert defaults(adapted(other, chosen, tmp_path / "other" / "said")) == ["emdm"]
+
+
+def test_the_benchmark_says_which_rows_a_bundle_cannot_have(chosen, tmp_path):
+    rows = list(bench._generation(1, str(write_random_bundle(tmp_path, chosen, ("mld",))), "cpu", "onnx"))
+    assert [row.note for row in rows] == ["mld, 50 steps"] + [
+        "the bundle random has no sampler motionlcm"
+    ] * 2
+    assert "not measured here" in bench.format_row(rows[1])
