@@ -27,10 +27,10 @@ from .writing import MotionPromptWriting
 MAX_SEED = 2**31 - 1
 
 _SAMPLERS = (
-    ("AUTO", "Automatic", "What the model was made for", 0),
-    ("motionlcm", "MotionLCM", "One to a few steps: fastest", 1),
-    ("mld", "MLD", "Many steps of latent diffusion: slower", 2),
-    ("emdm", "EMDM", "A few steps of a GAN: closer to the words, its takes differ less", 3),
+    ("AUTO", "Automatic", "The model's own for prompts, MotionLCM for variations: right nearly always", 0),
+    ("emdm", "EMDM", "The default: keeps closest to the words; its takes differ less", 3),
+    ("motionlcm", "MotionLCM", "Fastest, and its takes differ more; the one that obeys poses and paths", 1),
+    ("mld", "MLD", "Many steps: slow; the teacher of the other two", 2),
 )
 """The numbers are what a file stores."""
 
@@ -82,6 +82,11 @@ def _bundle_changed(settings: MotionPromptSettings, context: bpy.types.Context) 
         settings.sampler = "AUTO"
 
 
+def _sampler_changed(settings: MotionPromptSettings, context: bpy.types.Context) -> None:
+    """Steps and guidance are those of a sampler: another one begins with its own."""
+    settings.steps, settings.guidance = 0, 0.0
+
+
 class MotionPromptSettings(bpy.types.PropertyGroup):
     prompt: StringProperty(
         name="Prompt",
@@ -105,15 +110,15 @@ class MotionPromptSettings(bpy.types.PropertyGroup):
     )  # fmt: skip
     sampler: EnumProperty(
         name="Sampler", description="How the model gets from noise to motion", items=_sampler_items, default=0,
-        options=set(),
+        update=_sampler_changed, options=set(),
     )  # fmt: skip
     steps: IntProperty(
-        name="Steps", description="Sampling steps; 0 leaves the number to the model", default=0, min=0, max=200,
-        options=set(),
+        name="Steps", description="Sampling steps; 0 leaves the number to the sampler: each takes other ones",
+        default=0, min=0, max=200, options=set(),
     )  # fmt: skip
     guidance: FloatProperty(
         name="Guidance",
-        description="How closely the motion follows the words; 0 leaves it to the model",
+        description="How closely the motion follows the words; 0 leaves it to the sampler",
         default=0.0, min=0.0, max=30.0, soft_max=15.0, precision=1, options=set(),
     )  # fmt: skip
     foot_lock: BoolProperty(

@@ -131,6 +131,20 @@ class Bundle:
         )
 
     @property
+    def control_sampler(self) -> str | None:
+        """The sampler that the control network works with; None where the bundle obeys no controls."""
+        return "motionlcm" if self.can_control else None
+
+    @property
+    def variation_sampler(self) -> str:
+        """The sampler that goes on from the latents of a motion when a request names none.
+
+        A strength is a noise level to start from: MotionLCM has ten of them, EMDM four, so that several strengths would
+        give one and the same motion.
+        """
+        return "motionlcm" if "motionlcm" in self.samplers else self.default_sampler
+
+    @property
     def tasks(self) -> tuple[str, ...]:
         """What it can do: ``text_to_motion``, ``motion_to_text``, ..."""
         return tuple(self.manifest["tasks"])

@@ -121,7 +121,9 @@ class GenerateBody(Message):
     duration: Number = Field(4.0, description="Seconds.")
     seed: int = Field(0, ge=0, le=MAX_SEED, description="Clip i uses seed + i.")
     count: int = Field(1, description="How many clips.")
-    sampler: str | None = None
+    sampler: str | None = Field(
+        None, description="null takes the bundle's default, or another for controls, prompts and variation."
+    )
     steps: int | None = None
     guidance: Number | None = None
     bundle: str | None = None

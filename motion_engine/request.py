@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +30,8 @@ class GenerateRequest:
     duration : seconds.
     seed : of the first sample; sample i has ``seed + i``.
     count : how many samples.
-    sampler, steps, guidance : the bundle's preset where None.
+    sampler : see `sampler_for` where None.
+    steps, guidance : the sampler's preset where None.
     foot_lock, floor : clean-up of the result.
     controls : where joints have to be; needs a bundle with the task ``control``.
     prompts : sentences and their seconds, in place of ``prompt`` and ``duration``: one continuous motion
@@ -78,6 +80,22 @@ class Plan:
     refine: bool = True
 
 
+def sampler_for(bundle: Bundle, request: GenerateRequest) -> str:
+    """The sampler of a request: the one that it names, else the bundle's default, or another where the task needs it.
+
+    Controls, and timelines of several parts, each of which starts from the last frames of the one before, go through
+    the control network; all parts of a timeline have one sampler. Variations start from a motion's latents.
+    """
+    if request.sampler:
+        return request.sampler
+    if request.variation is not None:
+        return bundle.variation_sampler
+    has_seams = request.prompts is not None and len(request.prompts) > 1
+    if has_seams or _is_controlled(request):
+        return bundle.control_sampler or bundle.default_sampler
+    return bundle.default_sampler
+
+
 def make_plan(bundle: Bundle, request: GenerateRequest) -> Plan:
     """Check a request against a bundle's limits and fill in its presets; needs no networks.
 
@@ -112,7 +130,7 @@ def make_plan(bundle: Bundle, request: GenerateRequest) -> Plan:
         raise EngineError(
             "bad_seed", f"The seed {request.seed} is not a whole number from 0.", "Choose 0 or more."
         )
-    sampler = request.sampler or bundle.default_sampler
+    sampler = sampler_for(bundle, request)
     if sampler not in bundle.samplers:
         raise EngineError(
             "unknown_sampler",
@@ -132,10 +150,10 @@ def make_plan(bundle: Bundle, request: GenerateRequest) -> Plan:
     try:
         times = _times(sampler, preset, steps)
     except ValueError as error:
-        raise EngineError("bad_steps", str(error), f"{preset['steps']} is usual.") from error
+        raise EngineError("bad_steps", str(error), _other_steps(bundle, sampler, steps)) from error
     frames = min(max(round(request.duration * bundle.fps), bundle.min_frames), bundle.max_frames)
     targets = None
-    if request.controls is not None and (request.controls.joints or request.controls.poses):
+    if request.controls is not None and _is_controlled(request):
         check_control(bundle, sampler)
         targets = request.controls.targets(frames, bundle.fps)
     return Plan(
@@ -168,6 +186,21 @@ def _times(sampler: str, preset: dict[str, Any], steps: int) -> list[int]:
     )
 
 
+def _other_steps(bundle: Bundle, sampler: str, steps: int) -> str:
+    """What to do about a number of steps that a sampler lacks."""
+    usual = f"{bundle.samplers[sampler]['steps']} is usual"
+    able = []
+    for name, preset in bundle.samplers.items():
+        with contextlib.suppress(ValueError, EngineError):
+            _times(name, preset, steps)
+            able.append(name)
+    return f"{usual}; {' or '.join(able)} would take {steps}." if able else f"{usual}."
+
+
+def _is_controlled(request: GenerateRequest) -> bool:
+    return request.controls is not None and bool(request.controls.joints or request.controls.poses)
+
+
 def check_control(bundle: Bundle, sampler: str) -> None:
     """Refuse controls that the bundle cannot obey.
 
@@ -182,9 +215,9 @@ def check_control(bundle: Bundle, sampler: str) -> None:
             f"The bundle {bundle.name} has no control network, so it cannot obey controls.",
             "Choose a bundle whose tasks name control, or leave the controls out.",
         )
-    if sampler != "motionlcm":
+    if sampler != bundle.control_sampler:
         raise EngineError(
             "not_supported",
-            f"Controls work with the sampler motionlcm, not with {sampler}.",
+            f"Controls work with the sampler {bundle.control_sampler}, not with {sampler}.",
             "Leave the sampler out, or the controls.",
         )

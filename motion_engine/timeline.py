@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Several timed prompts become one continuous motion.
 
-Part after part: each is started from the last frames of the one before. A bundle with a control network gets them as
-poses for the first frames; whatever is left of the difference dies out after the seam (`motion_engine.seam`). Feet
-are locked at the end, over all seams.
+Part after part: each is started from the last frames of the one before. Where the control network works with the
+sampler, it gets them as poses for the first frames; whatever is left of the difference dies out after the seam
+(`motion_engine.seam`). Feet are locked at the end, over all seams.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from motion_engine.errors import EngineError
 from motion_engine.filters import gaussian_filter
 from motion_engine.motion import Motion
 from motion_engine.quality import quality
-from motion_engine.request import GenerateRequest, make_plan
+from motion_engine.request import GenerateRequest, make_plan, sampler_for
 from motion_engine.seam import heading, join
 from motion_engine.variation import check_variation
 
@@ -119,11 +119,11 @@ def part_requests(bundle: Bundle, request: GenerateRequest) -> list[GenerateRequ
             "Controls and several timed prompts cannot be combined.",
             "Leave out the controls, or send one prompt.",
         )
-    found = []
+    found, sampler = [], sampler_for(bundle, request)
     for number, (text, seconds) in enumerate(parts):
         part = replace(
             request, prompt=text, duration=seconds, seed=request.seed + number * SEED_STRIDE, prompts=None,
-            foot_lock=False,
+            sampler=sampler, foot_lock=False,
         )  # fmt: skip
         try:
             make_plan(bundle, part)
@@ -203,9 +203,8 @@ def _part(
 ) -> tuple[Motion, int]:
     """One part, and how many frames at its beginning repeat the end of the part before."""
     bundle = engine.bundle
-    sampler = request.sampler or bundle.default_sampler
     overlap = 0
-    if before is not None and bundle.can_control and sampler == "motionlcm":
+    if before is not None and request.sampler == bundle.control_sampler:
         frames = round(request.duration * bundle.fps)
         overlap = min(OVERLAP, before.n_frames, bundle.max_frames - frames)
         if overlap > 0:

@@ -21,7 +21,7 @@ from motion_engine.captioning.joint_space import ClipProblem
 from motion_engine.captioning.parts import latents_of
 from motion_engine.errors import EngineError
 from motion_engine.motion import Motion
-from motion_engine.request import GenerateRequest, Plan, Variation, make_plan
+from motion_engine.request import GenerateRequest, Plan, Variation, make_plan, sampler_for
 from motion_engine.samplers import emdm, mld, motionlcm
 from motion_engine.samplers.schedule import ALPHA_BAR, N_TRAIN
 
@@ -130,7 +130,11 @@ def _asked(request: GenerateRequest) -> Variation:
 
 def _plan(bundle: Bundle, request: GenerateRequest, prompt: str, frames: int) -> Plan:
     frames = max(frames, bundle.min_frames)
-    plan = make_plan(bundle, replace(request, prompt=prompt, duration=frames / bundle.fps, variation=None))
+    sampler = sampler_for(bundle, request)
+    plan = make_plan(
+        bundle,
+        replace(request, prompt=prompt, duration=frames / bundle.fps, sampler=sampler, variation=None),
+    )
     if plan.sampler == "mote":
         others = [name for name in bundle.samplers if name != "mote"]
         raise EngineError(

@@ -59,6 +59,7 @@ def control_scores(
                 window.captions[0][:MAX_PROMPT],
                 motion.duration,
                 seed,
+                sampler=engine.bundle.control_sampler,  # also without controls, for comparison
                 controls=replace(controls, refine=False),
             )
             targets = controls.targets(motion.n_frames, motion.fps)

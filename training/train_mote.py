@@ -7,7 +7,6 @@ one side clean, one side noise alone, both alike.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -25,9 +24,6 @@ MOTION_TOKENS, DENOISER = "mote_motion", "mote"
 
 CLEAN, ALONE, ALIKE = 0.5, 0.15, 0.15
 """Shares of the batch in which one side is clean, one is noise alone, and both have the same time."""
-
-CAPTIONS_DROPPED = 0.0
-"""A side that is noise alone takes the place of a dropped caption."""
 
 
 def mote_sections(config: Config) -> tuple[MoTeConfig, MoTeTraining]:
@@ -71,14 +67,11 @@ def train_motion_tokens(
             found = tokens(batch.latents, batch.mask, settings.token_noise)
         return {"loss": masked_mean((found.float() - batch.latents) ** 2, batch.mask)}
 
-    def drawn(first: int) -> Iterator[Batch]:
-        return batches(
-            data.windows, data.captions, config, settings.motion_batch, CAPTIONS_DROPPED, seed=4, first=first
-        )
-
     train(
         tokens,
-        drawn,
+        lambda first: batches(
+            data.windows, data.captions, config, settings.motion_batch, caption_drop=0.0, seed=4, first=first
+        ),
         losses,
         folder=folder,
         name=MOTION_TOKENS,
@@ -134,14 +127,12 @@ def train_mote(config: Config, data: LatentData, folder: Path, start_from: Path 
         text_error = (weights[1] * (found[:, count:] - targets[1]) ** 2).mean()
         return {"motion": motion_error, "text": text_error, "loss": motion_error + text_error}
 
-    def drawn(first: int) -> Iterator[Batch]:
-        return batches(
-            data.windows, data.captions, config, settings.batch, CAPTIONS_DROPPED, seed=5, first=first
-        )
-
     train(
         denoiser,
-        drawn,
+        # a side that is noise alone takes the place of a dropped caption
+        lambda first: batches(
+            data.windows, data.captions, config, settings.batch, caption_drop=0.0, seed=5, first=first
+        ),
         losses,
         folder=folder,
         name=DENOISER,

@@ -105,13 +105,14 @@ def _polished(
     strength: float,
     is_cancelled: Callable[[], bool] | None,
 ) -> Motion:
-    """A motion of latents (L, C), whose detail the default sampler makes anew by the sentence.
+    """A motion of latents (L, C), whose detail is made anew by the sentence, as a variation is.
 
     A few tokens hold the course of a motion and little of its detail, so that what is decoded from them is smooth.
     """
     request = GenerateRequest(
-        sentence, plan.frames / engine.bundle.fps, seed, foot_lock=plan.foot_lock, floor=plan.floor
-    )
+        sentence, plan.frames / engine.bundle.fps, seed, sampler=engine.bundle.variation_sampler,
+        foot_lock=plan.foot_lock, floor=plan.floor,
+    )  # fmt: skip
     drawn = make_plan(engine.bundle, request)
     preset = engine.bundle.samplers[drawn.sampler]
     times = start_times(drawn.sampler, preset, len(drawn.times), strength)

@@ -89,7 +89,9 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
 def add_sampling_options(parser: argparse.ArgumentParser) -> None:
     """How motions are sampled and cleaned up."""
     group = parser.add_argument_group("sampling")
-    group.add_argument("--sampler", metavar="NAME", help="sampler of the bundle (default: the bundle's own)")
+    group.add_argument(
+        "--sampler", metavar="NAME", help="sampler of the bundle (default: the bundle's own for what is made)"
+    )
     group.add_argument("--steps", type=whole, metavar="N", help="sampler steps (default: the sampler's own)")
     group.add_argument("--guidance", type=number, metavar="X", help="how strictly the prompt is followed")
     group.add_argument(

@@ -121,8 +121,9 @@ class OnnxNetwork:
             raise self._other(f"it does not read {name}")
 
     def _other(self, reason: str) -> EngineError:
+        sentence = " ".join(reason.split()).rstrip(".")  # onnxruntime's own has lines and a full stop
         return EngineError(
             "broken_network",
-            f"The network {self._file} does not fit its bundle: {reason}.",
+            f"The network {self._file} does not fit its bundle: {sentence}.",
             "Install the bundle again.",
         )

@@ -43,12 +43,12 @@ def offered(settings):
 
 
 def test_the_menu_has_the_samplers_of_the_model(engine, run, scene):
-    """The shipped model has no EMDM; one that has it is listed like any other."""
+    """The default of the shipped model comes first; a model that lacks one is offered without it."""
     settings = scene.motion_prompt
     known = session.health
     try:
         session.health = {}
-        assert offered(settings) == ["AUTO", "motionlcm", "mld", "emdm"], "while nothing is known"
+        assert offered(settings) == ["AUTO", "emdm", "motionlcm", "mld"], "while nothing is known"
         settings.sampler = "emdm"
         assert request_body(settings, "walk")["sampler"] == "emdm"
         model = {"title": "x", "commercial": True, "licence": "CC0-1.0", "own": True}
@@ -59,7 +59,7 @@ def test_the_menu_has_the_samplers_of_the_model(engine, run, scene):
             ]
         }
         settings.bundle = "one"
-        assert offered(settings) == ["AUTO", "motionlcm", "emdm"] and settings.sampler == "emdm"
+        assert offered(settings) == ["AUTO", "emdm", "motionlcm"] and settings.sampler == "emdm"
         settings.bundle = "two"
         assert offered(settings) == ["AUTO", "motionlcm", "mld"] and settings.sampler == "AUTO"
         with pytest.raises(TypeError):
@@ -69,6 +69,27 @@ def test_the_menu_has_the_samplers_of_the_model(engine, run, scene):
         settings.bundle = "AUTO"
         settings.sampler = "AUTO"
         session.health = known
+
+
+def test_steps_and_guidance_of_a_sampler_are_not_carried_to_another(engine, scene):
+    """EMDM has no eight steps, and its guidance is of another scale."""
+    settings = scene.motion_prompt
+    asked = request_body(settings, "walk")
+    assert asked["sampler"] is asked["steps"] is asked["guidance"] is None
+    settings.sampler = "motionlcm"
+    settings.steps, settings.guidance = 8, 5.0
+    assert request_body(settings, "walk")["steps"] == 8
+    settings.sampler = "emdm"
+    asked = request_body(settings, "walk")
+    assert (asked["sampler"], asked["steps"], asked["guidance"]) == ("emdm", None, None)
+
+
+def test_who_leaves_the_sampler_to_the_model_gets_its_default(engine, scene):
+    (action,) = headless.generate("a person walks", duration=1)
+    assert (action["sampler"], action["steps"]) == ("emdm", 4)
+    scene.motion_prompt.steps = 8
+    with pytest.raises(UserError, match=r"takes 1 to 4 steps, not 8\. .*motionlcm or mld would take 8"):
+        headless.generate("a person walks", duration=1)
 
 
 def test_a_sampler_that_the_model_lacks_is_refused_with_a_sentence(engine, scene):

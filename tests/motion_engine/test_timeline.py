@@ -59,7 +59,8 @@ def test_path_and_heading_go_on(motions):
 
 def test_first_part_is_the_clip_of_that_prompt(engine):
     whole = engine.generate(GenerateRequest(prompts=PARTS[:2], seed=5, foot_lock=False))[0]
-    alone = engine.generate(GenerateRequest(*PARTS[0], seed=5, foot_lock=False))[0]
+    sampler = whole.provenance["sampler"]
+    alone = engine.generate(GenerateRequest(*PARTS[0], seed=5, sampler=sampler, foot_lock=False))[0]
     np.testing.assert_allclose(whole.joints[:50], alone.joints[:50], atol=1e-4)  # then the seam begins
 
 
@@ -69,7 +70,7 @@ def test_progress_and_cancel_run_over_all_parts(engine):
         GenerateRequest(prompts=PARTS[:2], count=2),
         on_progress=lambda done, total: seen.append((done, total)),
     )
-    steps = engine.bundle.samplers[engine.bundle.default_sampler]["steps"]
+    steps = engine.bundle.samplers[engine.bundle.control_sampler]["steps"]
     assert seen == [(i + 1, 4 * steps) for i in range(4 * steps)]
     with pytest.raises(Cancelled):
         engine.generate(GenerateRequest(prompts=PARTS), is_cancelled=lambda: True)

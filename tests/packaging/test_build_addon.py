@@ -22,6 +22,7 @@ from packs import leaning_on
 
 import build_addon
 from build_addon import PLATFORMS, PYTHONS, Target
+from motion_engine.bundle import load
 
 HERE = Target(build_addon.this_platform(), "3.11")
 
@@ -119,9 +120,8 @@ def test_engine_from_the_zip_runs_with_blenders_numpy_alone(extension: Path, tmp
         "import json; print(json.dumps([m.n_frames, list(m.joints.shape[1:]), bool((m.joints != n.joints).any())]))"
     )
     change = {"latent_out.bias.delta": numpy.full(24, 0.2, numpy.float16)}
-    styles = leaning_on(
-        build_addon.ROOT / "assets" / "models" / "base", tmp_path / "styles", {"motionlcm": change}
-    )
+    base = load(build_addon.ROOT / "assets" / "models" / "base")
+    styles = leaning_on(base.path, tmp_path / "styles", {base.default_sampler: change})
     env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "MOTION_PROMPT"))}
     out = subprocess.run(
         [sys.executable, "-S", "-c", code, str(site), str(styles)],

@@ -80,7 +80,7 @@ def test_one_that_another_program_adds_replaces_and_removes(
 def test_one_that_leans_on_the_shipped_one(engine: EngineProcess, tmp_path: Path):
     engine.wait_until_ready()
     biases = {"latent_out.bias.delta": np.full(find(None).manifest["latent_channels"], 0.2, np.float16)}
-    styles = leaning_on(find(None).path, tmp_path / "styles", {"motionlcm": biases})
+    styles = leaning_on(find(None).path, tmp_path / "styles", {find(None).default_sampler: biases})
     engine.call("POST", "/v1/bundles", {"path": str(zip_of(styles, tmp_path / "styles.zip"))})
     told = listed(engine)["styles"]
     assert not told["commercial"] and told["licence"] == "CC-BY-NC-4.0"

@@ -45,7 +45,13 @@ def precision_under_control(
         controls = hints_of(motion, *kinds[number % len(kinds)], np.random.default_rng(number))
         prompt = " ".join(captions[i].split())[:MAX_PROMPT]
         for made, asked in ((free, None), (bound, controls)):
-            request = GenerateRequest(prompt, duration=motion.duration, seed=number, controls=asked)
+            request = GenerateRequest(
+                prompt,
+                duration=motion.duration,
+                seed=number,
+                sampler=engine.bundle.control_sampler,
+                controls=asked,
+            )
             made.append(engine.generate(request)[0])
     found = {}
     for evaluator in evaluators:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from motion_engine.bundle import Bundle
 from training.config import Config
-from training.export.bundle import write_manifest
+from training.export.bundle import preset_default, with_default, write_manifest
 
 Adapter = Mapping[str, Tensor]
 """``KEY.down`` (r, in) and ``KEY.up`` (out, r) for each matrix KEY that is adapted."""
@@ -102,7 +102,7 @@ def write_adapter_bundle(
         manifest = {
             **kept,
             **asdict(config.bundle),
-            "samplers": presets,
+            "samplers": with_default(presets, preset_default(config, presets) or base.default_sampler),
             "training_data": data or {},
             "scores": {},
             "made_with": command,

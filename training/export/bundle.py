@@ -7,6 +7,7 @@ import hashlib
 import json
 import shutil
 import tempfile
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,8 @@ def write_bundle(
     Parameters
     ----------
     latent_stats : mean and standard deviation (C,) of the latents.
-    denoisers : by sampler name, ``motionlcm``, ``mld`` and ``emdm``; the first is the default.
+    denoisers : by sampler name, ``motionlcm``, ``mld`` and ``emdm``; the first is the default where no preset of the
+        configuration says ``default``.
     control, frame_control : networks for the task ``control``, on top of ``motionlcm``, of latents and of frames.
     captions : networks for captions, search and MoTe.
     data, scores : for the manifest: what it was trained on and what was measured.
@@ -115,14 +117,14 @@ def write_bundle(
         if captions is not None:
             files += captions.export(folder)
         samplers: dict[str, Any] = {name: dict(config.presets[name]) for name in denoisers}
-        samplers[next(iter(denoisers))]["default"] = True
+        if captions is not None:
+            samplers |= captions.samplers(config.presets)
+        samplers = with_default(samplers, preset_default(config, samplers) or next(iter(denoisers)))
         if "motionlcm" in samplers:
             samplers["motionlcm"]["grid"] = config.lcm_training.grid
         generator = denoisers.get("emdm")
         if isinstance(generator, Generator):
             samplers["emdm"] |= asdict(generator.settings)
-        if captions is not None:
-            samplers |= captions.samplers(config.presets)
         manifest = {
             "schema": SCHEMA,
             **asdict(config.bundle),
@@ -157,6 +159,21 @@ def write_bundle(
         if destination.exists():
             shutil.rmtree(destination)
         folder.replace(destination)
+
+
+def preset_default(config: Config, samplers: Collection[str]) -> str | None:
+    """The sampler of these whose preset says ``default``; the first one if several do, None if none does."""
+    return next((name for name in samplers if config.presets.get(name, {}).get("default")), None)
+
+
+def with_default(samplers: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, dict[str, Any]]:
+    """A manifest's ``samplers`` with ``name``, and no other, as the default."""
+    changed = {
+        sampler: {key: value for key, value in preset.items() if key != "default" or sampler == name}
+        for sampler, preset in samplers.items()
+    }
+    changed[name]["default"] = True
+    return changed
 
 
 def export_decoder(decoder: nn.Sequential, channels: int, folder: Path) -> list[str]:

@@ -19,7 +19,14 @@ from motion_engine.runtime.torch.emdm import Generator
 from motion_engine.runtime.torch.vae import MotionVAE
 from training.config import Config
 from training.export.adapter import Adapter, save_adapters, stored_adapter
-from training.export.bundle import export_decoder, export_denoiser, export_encoder, write_manifest
+from training.export.bundle import (
+    export_decoder,
+    export_denoiser,
+    export_encoder,
+    preset_default,
+    with_default,
+    write_manifest,
+)
 from training.export.captions import CaptionSide
 from training.low_rank import rank_of, summed
 
@@ -46,7 +53,8 @@ def extend_bundle(
     latent_stats : mean and standard deviation (C,) of the latents that the new networks were trained on.
     vae : whose encoder is added where the bundle has none, and whose decoder takes the place of the bundle's where it
         was trained further over the bundle's encoder.
-    emdm, captions : the sampler, and the caption side; they replace those that the bundle has.
+    emdm, captions : the sampler, and the caption side; they replace those that the bundle has. EMDM becomes the
+        default where its preset in the configuration says so.
     adapters : low-rank changes of networks that the bundle has, by their names; added to those that it has already.
     command : what made the new networks.
 
@@ -89,7 +97,9 @@ def extend_bundle(
         if emdm is not None:
             written += export_denoiser(emdm, config, folder, "emdm")
             settings = asdict(emdm.settings)
-            manifest["samplers"] = manifest["samplers"] | {"emdm": dict(config.presets["emdm"]) | settings}
+            samplers = manifest["samplers"] | {"emdm": dict(config.presets["emdm"]) | settings}
+            default = preset_default(config, ["emdm"]) or bundle.default_sampler
+            manifest["samplers"] = with_default(samplers, default)
             networks["emdm"] = settings
         if captions is not None:
             written += captions.export(folder)
