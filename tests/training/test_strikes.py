@@ -11,7 +11,7 @@ from motion_engine import quaternion as quat
 from motion_engine.kinematics import kinematics
 from motion_engine.motion import Motion
 from training.data.motion_set import MotionSet, Window
-from training.data.strikes import FAST, STRIKES, _last_run, _to_and_fro, strike_items
+from training.data.strikes import FAST, STRIKES, strike_items
 
 FPS = 20.0
 LEFT, RIGHT = (16, 18, 1.0), (17, 19, -1.0)
@@ -79,22 +79,3 @@ def test_the_same_clips_every_time():
     assert [item.captions for item in first] == [item.captions for item in second]
     assert all(np.array_equal(a.features, b.features) for a, b in zip(first, second, strict=True))
     assert strike_items(found, 0, 196) == []
-
-
-def test_a_punch_comes_in_long_clips_too_without_a_jump():
-    motion = boxing({1.2: RIGHT}, seconds=2.4)
-    items = strike_items(motion_set(motion, "a person throws a right jab"), 12, 196)
-    lengths = [len(item.features) / FPS for item in items]
-    assert min(lengths) < 2.2 and max(lengths) > 3.5
-    fastest = np.linalg.norm(np.diff(motion.joints, axis=0), axis=-1).max()
-    for item in items:
-        made = features.decode(item.features, FPS)
-        assert np.linalg.norm(np.diff(made.joints, axis=0), axis=-1).max() < 1.3 * fastest
-
-
-def test_calm_frames_are_played_to_and_fro():
-    run = np.array([4, 5, 6, 7])
-    assert _to_and_fro(run, 9).tolist() == [6, 5, 4, 5, 6, 7, 6, 5, 4]
-    flags = np.array([True, True, False, True, True, True, False])
-    assert _last_run(flags).tolist() == [3, 4, 5]
-    assert _last_run(flags[:0]).tolist() == _last_run(~np.ones(3, bool)).tolist() == []

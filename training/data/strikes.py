@@ -4,17 +4,15 @@
 Somebody who boxes punches ten times in a window, and a handful of clips show one jab, hook or uppercut each. A network
 that sees them as often as everything else learns an arm that comes up slowly. Here every quick stroke of a fist is
 found where the hand is fastest, cut out with more or less of what surrounds it, and kept where the measures say that
-one arm strikes and the other does not. What surrounds it is short, since the next punch comes soon; people ask for a
-punch in any time. So the calm moment before it, and the one behind, are played to and fro for as long as wanted.
+one arm strikes and the other does not.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from motion_engine import features
 from motion_engine.kinematics import Arm, Kinematics, facing_angle, in_body_frame, kinematics
@@ -23,8 +21,6 @@ from motion_engine.motion import Motion
 from training.data.captions import mirror_caption
 from training.data.loader import change_tempo
 from training.data.motion_set import Item, MotionSet, window_motion
-
-Ids = NDArray[np.int64]
 
 STRIKES = "strikes"
 """Name of these clips as a source of items."""
@@ -40,18 +36,6 @@ APART = 0.35
 
 LEAD, TAIL = (0.5, 1.5), (0.5, 1.3)
 """s before and after the stroke, drawn from these ranges."""
-
-LONGEST_LEAD, LONGEST_TAIL = 2.5, 2.5
-"""s that calm moments fill at most."""
-
-LENGTHENED = 0.75
-"""Share of the clips with such moments."""
-
-CALM = 0.7
-"""m/s of both hands against the body, at most, in a calm moment."""
-
-SHORTEST_CALM = 5
-"""Frames: a shorter one would tremble when played to and fro."""
 
 TEMPO = (0.92, 1.15)
 SHORTEST = 0.9
@@ -153,60 +137,8 @@ def _cut(stroke: _Stroke, random: np.random.Generator) -> np.ndarray | None:
     last = min(stroke.frame + round(tail * fps), stroke.motion.n_frames)
     if last - first < SHORTEST * fps:
         return None
-    frames = np.arange(first, last)
-    if random.random() < LENGTHENED:
-        wanted = [round(random.uniform(0.0, most) * fps) for most in (LONGEST_LEAD, LONGEST_TAIL)]
-        frames = _lengthened(stroke, frames, *wanted)
-    part = _at(stroke.motion, frames)
+    part = stroke.motion.trim(first / fps, last / fps)
     return change_tempo(features.encode(part).astype(np.float32), random.uniform(*TEMPO))
-
-
-def _lengthened(stroke: _Stroke, frames: Ids, before: int, behind: int) -> Ids:
-    """``frames`` with the calm moments at both ends played to and fro for so many frames more.
-
-    An end that has no calm moment stays as it is.
-    """
-    joints = stroke.motion.joints.astype(float)
-    body = in_body_frame(joints, facing_angle(joints, stroke.motion.fps))
-    hands = np.linalg.norm(velocity(body[:, [20, 21]], stroke.motion.fps), axis=-1).max(axis=1)
-    calm = hands[frames] <= CALM
-    at = stroke.frame - frames[0]
-    for more, is_behind in ((before, False), (behind, True)):
-        side = frames[at:] if is_behind else frames[at::-1]  # from the stroke outwards
-        quiet = calm[at:] if is_behind else calm[at::-1]
-        run = _last_run(quiet)
-        if more and len(run) >= SHORTEST_CALM:
-            outward = np.concatenate([side[: run[-1] + 1], _to_and_fro(side[run], more)])
-            kept = frames[:at] if is_behind else frames[at + 1 :]
-            frames = np.concatenate([kept, outward] if is_behind else [outward[::-1], kept])
-            calm = hands[frames] <= CALM
-            at = int(np.flatnonzero(frames == stroke.frame)[0])
-    return frames
-
-
-def _last_run(flags: NDArray[np.bool_]) -> Ids:
-    """Indices of the last unbroken run of True; none where there is no True."""
-    if not flags.any():
-        return np.zeros(0, dtype=np.int64)
-    end = int(np.flatnonzero(flags)[-1])
-    breaks = np.flatnonzero(~flags[:end])
-    return np.arange(breaks[-1] + 1 if len(breaks) else 0, end + 1)
-
-
-def _to_and_fro(run: Ids, count: int) -> Ids:
-    """``count`` frames that go on behind the last one of ``run``: back to its first, forth again, and so on."""
-    steps = len(run) - 1
-    phase = (np.arange(1, count + 1)) % (2 * steps)
-    return run[np.where(phase <= steps, steps - phase, phase - steps)]
-
-
-def _at(motion: Motion, frames: Ids) -> Motion:
-    """The motion with these of its frames, in this order."""
-    return replace(
-        motion,
-        joints=motion.joints[frames], rotations=motion.rotations[frames], root=motion.root[frames],
-        contacts=motion.contacts[frames],
-    ).canonical()  # fmt: skip
 
 
 def _strikes(measured: Kinematics, stroke: _Stroke) -> bool:
