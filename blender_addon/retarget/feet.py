@@ -24,8 +24,6 @@ SUNK = 0.1
 """Metres: a source whose feet go deeper than this does not stand on the floor (stairs), and is left so."""
 TOES = 0.55
 """Length of the toes over that of the foot before them, from the ankle on: 27 % of a foot's length over 49 %."""
-HEEL = 0.4
-"""Distance of the heel's end behind the ankle over the length of the foot from the ankle to the ball."""
 FORWARD = np.cos(np.radians(40))
 """A foot's bone whose tail is further aside than this does not point along the foot."""
 SETTLE_SECONDS = 0.15
@@ -108,11 +106,27 @@ def foot_of(heads: Array, tail: Array, side: int, to_rig: Array, scale: float, g
         ball, ends_at_tip = own, length > (1.0 + 0.5 * TOES) * size
     else:
         ball, ends_at_tip = usual, False
-    toes = np.zeros(3)
-    if not ends_at_tip:  # along the line from the heel, which is straight behind the ankle, to the ball
-        heel = -HEEL * size * quat.rotate(to_rig, np.array([0.0, 0.0, 1.0]))
-        toes = quat.normalize(ball - heel) * TOES * float(np.linalg.norm(ball))
+    toes = np.zeros(3) if ends_at_tip else toes_of(ball, side, to_rig)
     return ball + toes - ground.ankles[side] * ground.up
+
+
+def toes_of(ball: Array, side: int, to_rig: Array) -> Array:
+    """From where the toes begin to their tips (3,), at rest, horizontal.
+
+    The ankle is not over the middle of the foot: the line from it to the ball points outwards, by 3 degrees on
+    MakeHuman's body, by 5 on the skeletons of the CMU recordings, by 12 on the engine's, and the toes do not go on
+    along it but to the front. So a line that is no further outwards than the engine's is that of a foot that points
+    to the front. What exceeds it turns the foot.
+
+    Parameters
+    ----------
+    ball : (3,) horizontal, from the ankle to where the toes begin.
+    """
+    left, up, front = quat.rotate(to_rig, np.eye(3))
+    usual = skeleton.REST_OFFSETS[LEGS[side][3]]
+    aside, straight = float(np.arctan2(ball @ left, ball @ front)), float(np.arctan2(usual[0], usual[2]))
+    turned = aside - float(np.clip(aside, min(0.0, straight), max(0.0, straight)))
+    return TOES * float(np.linalg.norm(ball)) * quat.rotate(quat.from_axis_angle(turned * up), front)
 
 
 def foot_clearance(ankle: Array, toe_drop: Array, ground: Ground, side: int) -> Array:

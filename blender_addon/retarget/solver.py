@@ -218,7 +218,7 @@ def _plant(motion: Motion, source_turns: Array, target: Target, turns: Array) ->
                 + quat.rotate(turns[:, knee], heads[ankle] - heads[knee])
             )
             toe_at = (ankle_at + quat.rotate(turns[:, ankle], foot)) @ up - ground.level
-            tip = feet.TOES * (foot - up * (foot @ up))
+            tip = feet.toes_of(foot - up * (foot @ up), side, target.to_rig)
             turns[:, toe] = feet.flatten_toes(turns[:, toe], tip, toe_at - ground.toes[side], up)
     return pelvis
 

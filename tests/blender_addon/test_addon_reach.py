@@ -12,9 +12,11 @@ from addon_rigs import MIXAMO, NAMES, J, a_pose, make_armature, on_floor, rest_j
 
 from blender_addon import keyframes, rig  # noqa: E402
 from blender_addon.axes import to_blender  # noqa: E402
-from blender_addon.retarget import solver  # noqa: E402
+from blender_addon.retarget import feet, solver  # noqa: E402
 from blender_addon.retarget.options import RetargetOptions  # noqa: E402
+from blender_addon.retarget.rest import TO_BLENDER  # noqa: E402
 from motion_engine import quaternion as quat  # noqa: E402
+from motion_engine import skeleton  # noqa: E402
 from motion_engine.motion import Motion  # noqa: E402
 
 PLAIN = {name: name for name in NAMES}
@@ -126,3 +128,41 @@ def test_toes_do_not_go_through_the_floor_as_the_foot_rolls(scene, toes, lengths
             quat.conjugate(np.array(bone.bone.matrix_local.to_quaternion())),
         )
         assert 2 * np.arccos(min(abs(turn[0]), 1)) == pytest.approx(0.3, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("ball", "tip"),
+    [
+        (
+            (0.0055, -0.1168, 0.0),
+            (-0.0044, -0.0660, 0.0),
+        ),  # MakeHuman's base body, to the tip of the second toe
+        ((0.159, -1.945, 0.0), (0.0, -1.007, 0.0)),  # skeletons of the CMU recordings
+        ((0.188, -2.247, 0.0), (0.0, -1.159, 0.0)),
+    ],
+)
+@pytest.mark.parametrize("side", [0, 1])
+def test_the_guess_where_toes_end_on_bodies_whose_toes_are_known(ball, tip, side):
+    """Within 8 % of the foot before the toes; the line from the ankle on is further off aside."""
+    mirror = np.array([(1.0, -1.0)[side], 1.0, 1.0])
+    ball, tip = np.array(ball) * mirror, np.array(tip) * mirror
+    guess = feet.toes_of(ball, side, TO_BLENDER)
+    along = feet.TOES * ball
+    assert np.linalg.norm(guess - tip) < 0.08 * np.linalg.norm(ball)
+    assert abs(guess[0] - tip[0]) < abs(along[0] - tip[0])
+
+
+@pytest.mark.parametrize("degrees", [-30.0, -10.0, 0.0, 15.0, 40.0])
+@pytest.mark.parametrize("side", [0, 1])
+def test_toes_turn_with_a_foot_that_is_turned(degrees, side):
+    """A foot like the engine's that stands outwards: its toes go where they would go before it was turned."""
+    outwards = quat.from_axis_angle(np.array([0.0, 0.0, np.radians(degrees) * (1.0, -1.0)[side]]))
+    usual = quat.rotate(TO_BLENDER, skeleton.REST_OFFSETS[feet.LEGS[side][3]] * (1.0, 0.0, 1.0))
+    straight, turned = (
+        feet.toes_of(ball, side, TO_BLENDER) for ball in (usual, quat.rotate(outwards, usual))
+    )
+    assert straight == pytest.approx(feet.TOES * np.linalg.norm(usual) * np.array([0.0, -1.0, 0.0]))
+    off = np.degrees(
+        np.arccos(np.clip(turned @ quat.rotate(outwards, straight) / (straight @ straight), -1, 1))
+    )
+    assert off == pytest.approx(0.0 if degrees >= 0 else min(-degrees, 12.0), abs=0.7)
