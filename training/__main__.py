@@ -77,7 +77,8 @@ def _extend(arguments: argparse.Namespace) -> None:
     from motion_engine.bundle import find
     from training.recipe import extend_run
 
-    command = f"python -m training extend --config {arguments.config} --bundle {arguments.bundle} --run RUN --out OUT"
+    name = Path(arguments.bundle).name  # a folder elsewhere on this machine says nothing to others
+    command = f"python -m training extend --config {arguments.config} --bundle {name} --run RUN --out OUT"
     if arguments.strength != 1.0:
         command += f" --strength {arguments.strength:g}"
     extend_run(

@@ -21,7 +21,7 @@ from training.data.motion_set import MotionSet, manifest_of
 from training.export.adapter import stored_adapter, write_adapter_bundle
 from training.export.bundle import add_scores, write_bundle
 from training.export.captions import CaptionSide
-from training.export.extend import extend_bundle
+from training.export.extend import extend_bundle, new_levels
 from training.loop import is_finished, read_checkpoint
 from training.low_rank import scaled, split_low_rank, summed
 from training.restore import restore
@@ -207,14 +207,16 @@ def extend_run(
     with np.load(run / "latent_stats.npz") as stats:
         latent_stats = stats["mean"], stats["std"]
     adapters = {name: scaled(adapter, strength) for name, adapter in run_adapters(run).items()}
-    has_emdm = config.emdm is not None and (run / "emdm.pt").exists() and "emdm" not in adapters
+    emdm = None
+    if config.emdm is not None and (run / "emdm.pt").exists():
+        emdm = new_levels(bundle, config) if "emdm" in adapters else load_emdm(config, run)
     extend_bundle(
         bundle,
         out,
         config,
         latent_stats,
         vae=load_vae(config, run),
-        emdm=load_emdm(config, run) if has_emdm else None,
+        emdm=emdm,
         captions=caption_side(config, run),
         adapters=adapters,
         command=command,

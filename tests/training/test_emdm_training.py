@@ -16,22 +16,33 @@ import torch
 
 from motion_engine import bench, features, skeleton
 from motion_engine import quaternion as quat
+from motion_engine.bundle import find
 from motion_engine.cli import main
 from motion_engine.client import start_engine
 from motion_engine.engine import Engine, GenerateRequest
 from motion_engine.errors import EngineError
 from motion_engine.motion import Motion
+from motion_engine.runtime.torch.backend import stored_weights
 from motion_engine.runtime.torch.emdm import teacher_times
 from motion_engine.samplers import emdm
 from motion_engine.samplers.schedule import ALPHA_BAR
 from training import loop
+from training.config import AdapterSection
 from training.curves import draw_curves
 from training.data.motion_set import MotionSet
 from training.ddim import clean_and_noise
 from training.denoising_gan import gradient_penalty
 from training.evaluate.generated import model_rows
-from training.recipe import export_run, recipe, train_stage
-from training.train_emdm import foot_slide, make_discriminator, make_generator, train_emdm, warm_start
+from training.recipe import export_run, extend_run, recipe, train_stage
+from training.restore import restore
+from training.train_emdm import (
+    foot_slide,
+    load_emdm,
+    make_discriminator,
+    make_generator,
+    train_emdm,
+    warm_start,
+)
 from training.train_lcm import load_lcm
 from training.train_mld import latent_data, load_mld
 
@@ -198,6 +209,37 @@ def test_the_bundle_offers_the_sampler_and_both_backends_agree(bundle):
     np.testing.assert_array_equal(again.joints, by_onnx.joints)
     other = engine.generate(replace(request, seed=6))[0]
     assert np.abs(other.joints - by_onnx.joints).max() > 1e-4
+
+
+def test_an_adapter_takes_a_generator_to_other_levels(bundle, run, emdm_config, tmp_path):
+    base = find(bundle)
+    restore(base, tmp_path / "start")
+    more = replace(
+        emdm_config,
+        emdm=replace(emdm_config.emdm, levels=emdm_config.emdm.levels + 2),
+        presets={**emdm_config.presets, "emdm": {"steps": emdm_config.emdm.levels + 2, "guidance": 2.0}},
+    )
+    adapting = replace(more, adapter=AdapterSection("tiny", 2))
+    # what a bundle gives back has no discriminator: a new one begins
+    train_stage("emdm", adapting, MotionSet.load(run / "motions.npz"), tmp_path / "more", tmp_path / "start")
+    extend_run(more, base, tmp_path / "more", tmp_path / "tiny", "")
+    found = find(tmp_path / "tiny")
+    assert set(found.manifest["adapters"]) == {"emdm"}
+    assert found.samplers["emdm"]["levels"] == found.samplers["emdm"]["steps"] == more.emdm.levels
+    for name in ("emdm.safetensors", "mld.safetensors"):
+        assert found.manifest["files"][name] == base.manifest["files"][name]
+    request = GenerateRequest("a person waves", 2.0, sampler="emdm")
+    one, other = (Engine(found, "cpu", backend).generate(request)[0].joints for backend in ("onnx", "torch"))
+    np.testing.assert_allclose(one, other, atol=2e-3)
+    wanted = load_emdm(more, tmp_path / "more").state_dict()
+    for key, value in stored_weights(found, "emdm").items():
+        assert torch.allclose(value, wanted[key], atol=0.02 * float(wanted[key].abs().max()) + 1e-4), key
+
+
+def test_an_adapter_of_emdm_needs_a_generator(emdm_config, run, tmp_path):
+    adapting = replace(emdm_config, adapter=AdapterSection("tiny", 2))
+    with pytest.raises(ValueError, match="--start-from"):
+        train_emdm(adapting, None, tmp_path)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3])

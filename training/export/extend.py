@@ -7,7 +7,7 @@ import hashlib
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,7 @@ from training.export.bundle import (
 )
 from training.export.captions import CaptionSide
 from training.low_rank import rank_of, summed
+from training.train_emdm import make_generator
 
 ROUNDING = 0.005
 """Of the largest weight: what storing in 8 bits or in half precision changes at most."""
@@ -125,6 +126,20 @@ def extend_bundle(
         if destination.exists():
             shutil.rmtree(destination)
         folder.replace(destination)
+
+
+def new_levels(bundle: Bundle, config: Config) -> Generator | None:
+    """The EMDM generator that a bundle holds, on the noise levels of a configuration; None where these are its own.
+
+    Its weights, without the adapter, are the same: it reads the teacher's time of a level, and only the graph knows
+    which times those are.
+    """
+    if asdict(make_generator(config).settings) == bundle.manifest["networks"].get("emdm"):
+        return None
+    generator = make_generator(config)
+    alone = replace(bundle, manifest={**bundle.manifest, "adapters": {}})
+    generator.load_state_dict(stored_weights(alone, "emdm"))
+    return generator.eval()
 
 
 def _holds(bundle: Bundle, name: str, network: nn.Module) -> bool:
