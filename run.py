@@ -217,11 +217,14 @@ class Suite:
 def suites() -> list[Suite]:
     """Return all suites in the order in which they run."""
     test_venv, test_needs = ".venv-test", ["-e", ".[dev,train,smpl]"]
-    engine = [
-        "tests",
-        *(f"--ignore=tests/{f}" for f in ("blender_addon", "demo", "packaging", "real_window")),
+    others = ("blender_addon", "demo", "packaging", "real_window", "training", "parity")
+    engine = ["tests", *(f"--ignore=tests/{folder}" for folder in others)]
+    # nothing there is in a hurry, so two files at a time may share the machine
+    training = ["tests/training", "tests/parity", "-n", "2", "--dist", "loadfile"]
+    found = [
+        Suite("engine", test_venv, test_needs, engine),
+        Suite("training", test_venv, test_needs, training),
     ]
-    found = [Suite("engine and training", test_venv, test_needs, engine)]
     # a process of their own for what opens files that others wrote: bpy 4.2 may crash there after a thousand tests
     files = ["tests/blender_addon/test_addon_export.py", "tests/blender_addon/test_addon_fbx.py"]
     for version in BPY_VERSIONS:
