@@ -27,9 +27,14 @@ from .writing import MotionPromptWriting
 MAX_SEED = 2**31 - 1
 
 _SAMPLERS = (
-    ("AUTO", "Automatic", "The model's own for prompts, MotionLCM for variations: right nearly always", 0),
-    ("emdm", "EMDM", "The default: keeps closest to the words; its takes differ less", 3),
-    ("motionlcm", "MotionLCM", "Fastest, and its takes differ more; the one that obeys poses and paths", 1),
+    ("AUTO", "Automatic", "The model's own: right nearly always", 0),
+    (
+        "motionlcm",
+        "MotionLCM",
+        "Fastest; its takes differ most, and it is the one that obeys poses and paths",
+        1,
+    ),
+    ("emdm", "EMDM", "Keeps closest to the words, in twice the time; its takes differ less", 3),
     ("mld", "MLD", "Many steps: slow; the teacher of the other two", 2),
 )
 """The numbers are what a file stores."""

@@ -48,7 +48,7 @@ def test_the_menu_has_the_samplers_of_the_model(engine, run, scene):
     known = session.health
     try:
         session.health = {}
-        assert offered(settings) == ["AUTO", "emdm", "motionlcm", "mld"], "while nothing is known"
+        assert offered(settings) == ["AUTO", "motionlcm", "emdm", "mld"], "while nothing is known"
         settings.sampler = "emdm"
         assert request_body(settings, "walk")["sampler"] == "emdm"
         model = {"title": "x", "commercial": True, "licence": "CC0-1.0", "own": True}
@@ -59,7 +59,7 @@ def test_the_menu_has_the_samplers_of_the_model(engine, run, scene):
             ]
         }
         settings.bundle = "one"
-        assert offered(settings) == ["AUTO", "emdm", "motionlcm"] and settings.sampler == "emdm"
+        assert offered(settings) == ["AUTO", "motionlcm", "emdm"] and settings.sampler == "emdm"
         settings.bundle = "two"
         assert offered(settings) == ["AUTO", "motionlcm", "mld"] and settings.sampler == "AUTO"
         with pytest.raises(TypeError):
@@ -86,7 +86,8 @@ def test_steps_and_guidance_of_a_sampler_are_not_carried_to_another(engine, scen
 
 def test_who_leaves_the_sampler_to_the_model_gets_its_default(engine, scene):
     (action,) = headless.generate("a person walks", duration=1)
-    assert (action["sampler"], action["steps"]) == ("emdm", 4)
+    assert (action["sampler"], action["steps"]) == ("motionlcm", 4)
+    scene.motion_prompt.sampler = "emdm"
     scene.motion_prompt.steps = 8
     with pytest.raises(UserError, match=r"takes 1 to 4 steps, not 8\. .*motionlcm or mld would take 8"):
         headless.generate("a person walks", duration=1)
