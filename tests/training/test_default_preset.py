@@ -52,9 +52,9 @@ def adapted(folder, config, out):
     return out
 
 
-def test_the_shipped_configuration_makes_emdm_the_default_where_it_is():
+def test_the_shipped_configurations_name_one_default_or_none():
     presets = Config.read("base").presets
-    assert [name for name, preset in presets.items() if preset.get("default")] == ["emdm"]
+    assert [name for name, preset in presets.items() if preset.get("default")] == ["motionlcm"]
     assert not any(preset.get("default") for preset in Config.read("quick").presets.values())
 
 
