@@ -158,11 +158,11 @@ def export_adapters(config: Config, motion_set: MotionSet, run: Path, out: Path,
         name: summed([stored_adapter(base, name), adapter], config.adapter.rank)
         for name, adapter in run_adapters(run).items()
     }
-    if "emdm" in base.samplers and "emdm" not in adapters:
+    teacher = run_adapters(run).get("mld")
+    if teacher and "emdm" in base.samplers and "emdm" not in adapters:
         own = stored_adapter(base, "emdm")
-        new = run_adapters(run)["mld"]
         # without an adapter of the base's EMDM both are the same change
-        adapters["emdm"] = summed([own, new], config.adapter.rank) if own else adapters["mld"]
+        adapters["emdm"] = summed([own, teacher], config.adapter.rank) if own else adapters["mld"]
     write_adapter_bundle(out, config, base, adapters, data=manifest_of(motion_set), command=command)
     add_scores(out, {"held_out": held_out_quality(Engine.load(out), motion_set)})
 

@@ -224,6 +224,17 @@ def test_a_bundle_that_leans_on_another_takes_its_adapter_along(adapted, caption
     assert "text_decoder.adapter.safetensors" not in found.manifest["files"]
 
 
+def test_a_bundle_that_adapts_nothing_but_captions(adapted, caption_config, run, bundle):
+    """Its EMDM, if there is one, has no teacher's adapter to take."""
+    leaning = replace(
+        caption_config,
+        bundle=replace(caption_config.bundle, name="told"),
+        adapter=AdapterSection(str(bundle.path), 2),
+    )
+    export_run(leaning, MotionSet.load(run / "motions.npz"), adapted / "run", bundle.path.parent / "told", "")
+    assert set(find(bundle.path.parent / "told").manifest["adapters"]) == {"text_decoder"}
+
+
 def test_what_self_critical_training_needs_is_said(caption_config, run, tmp_path):
     motion_set = MotionSet.load(run / "motions.npz")
     with pytest.raises(ValueError, match="--start-from"):
