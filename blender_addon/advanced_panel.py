@@ -21,6 +21,7 @@ class MOTION_PROMPT_PT_advanced(SettingsPanel, bpy.types.Panel):
         column.prop(settings, "sampler")
         column.prop(settings, "steps")
         column.prop(settings, "guidance")
+        column.prop(settings, "tries")
         column = layout.column(heading="Clean Up")
         column.prop(settings, "foot_lock")
         column.prop(settings, "floor")

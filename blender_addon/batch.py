@@ -24,7 +24,7 @@ def items_of(settings: MotionPromptSettings, lines: list[BatchItem]) -> list[Ite
         Item(
             request_body(
                 settings, line.prompt, duration=line.duration, seed=line.seed, count=line.count,
-                sampler=line.sampler, steps=line.steps, guidance=line.guidance,
+                sampler=line.sampler, steps=line.steps, guidance=line.guidance, tries=line.tries,
             ),
             line.name or line.prompt,
         )

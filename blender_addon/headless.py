@@ -30,6 +30,7 @@ def generate(
     sampler: str | None = None,
     steps: int | None = None,
     guidance: float | None = None,
+    tries: int | None = None,
     armature: bpy.types.Object | None = None,
     start: int | None = None,
     name: str | None = None,
@@ -42,7 +43,7 @@ def generate(
     Parameters
     ----------
     prompt : what the character does.
-    duration, seed, count, sampler, steps, guidance : as in the Motion tab; other settings come from the scene.
+    duration, seed, count, sampler, steps, guidance, tries : as in the Motion tab; other settings come from the scene.
     armature : the armature to animate; None adds the default character.
     start : first frame; None for the current one.
     name : name of the Action; None for the prompt.
@@ -75,7 +76,7 @@ def generate(
     place = apply.Place(handle, scene.name, first, options, Writing.of(scene.motion_prompt.writing))
     body = request_body(
         scene.motion_prompt, prompt, duration=duration, seed=seed, count=count, sampler=sampler, steps=steps,
-        guidance=guidance,
+        guidance=guidance, tries=tries,
     )  # fmt: skip
     task = Task([Item(body, name or prompt)], place, "Motion Prompt: Generate")
     session.start(task)

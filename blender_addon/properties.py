@@ -126,6 +126,12 @@ class MotionPromptSettings(bpy.types.PropertyGroup):
         description="How closely the motion follows the words; 0 leaves it to the sampler",
         default=0.0, min=0.0, max=30.0, soft_max=15.0, precision=1, options=set(),
     )  # fmt: skip
+    tries: IntProperty(
+        name="Tries",
+        description="How often a take may be drawn that does not do what its words measurably say: turn to that side, "
+        "jump so many times. 1 keeps the first draw; 0 leaves the number to the sampler",
+        default=0, min=0, max=16, options=set(),
+    )  # fmt: skip
     foot_lock: BoolProperty(
         name="Foot Lock", description="Hold the feet still while they stand", default=True, options=set()
     )
@@ -183,6 +189,7 @@ class MotionPromptSettings(bpy.types.PropertyGroup):
 def request_body(
     settings: MotionPromptSettings, prompt: str, *, duration: float | None = None, seed: int | None = None,
     count: int | None = None, sampler: str | None = None, steps: int | None = None, guidance: float | None = None,
+    tries: int | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Body of ``POST /v1/generate``; what is None comes from the settings."""
     chosen = None if settings.sampler in {"AUTO", ""} else settings.sampler
@@ -194,6 +201,7 @@ def request_body(
         "sampler": sampler or chosen,
         "steps": steps or settings.steps or None,
         "guidance": guidance if guidance is not None else settings.guidance or None,
+        "tries": tries or settings.tries or None,
         "bundle": None if settings.bundle in {"AUTO", ""} else settings.bundle,
         "post": {"foot_lock": settings.foot_lock, "floor": settings.floor},
     }

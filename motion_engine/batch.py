@@ -28,6 +28,7 @@ from typing import Any
 __all__ = ["FIELDS", "MAX_COUNT", "BatchError", "BatchItem", "decode_batch", "file_stem", "parse_batch"]
 
 MAX_COUNT = 32
+MAX_TRIES = 16
 MAX_SEED = 2**32 - 1
 
 _WINDOWS_DEVICES = frozenset(
@@ -53,7 +54,7 @@ class BatchItem:
         How many clips to make, 1 to 32.
     name : str or None
         Name of the clip (and of its file or action), as written.
-    sampler, steps, guidance
+    sampler, steps, guidance, tries
         Sampler settings; None means the bundle's own.
     """
 
@@ -66,6 +67,7 @@ class BatchItem:
     sampler: str | None = None
     steps: int | None = None
     guidance: float | None = None
+    tries: int | None = None
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,7 @@ FIELDS: dict[str, Callable[[str], Any]] = {
     "sampler": str,
     "steps": _whole("steps", 1, 1000),
     "guidance": _guidance,
+    "tries": _whole("tries", 1, MAX_TRIES),
 }
 """Field name to the function that reads its value."""
 

@@ -38,6 +38,7 @@ class BatchDefaults:
     sampler: str | None = None
     steps: int | None = None
     guidance: float | None = None
+    tries: int | None = None
     foot_lock: bool = True
     floor: bool = True
     fps: float | None = None
@@ -62,7 +63,16 @@ def requests_for(items: Sequence[BatchItem], defaults: BatchDefaults) -> list[Ge
         seed = item.seed
         if seed is None:
             kind = BatchItem(
-                0, item.prompt, item.duration, None, 1, None, item.sampler, item.steps, item.guidance
+                0,
+                item.prompt,
+                item.duration,
+                None,
+                1,
+                None,
+                item.sampler,
+                item.steps,
+                item.guidance,
+                item.tries,
             )
             seed = defaults.seed + used.get(kind, 0)
             used[kind] = used.get(kind, 0) + item.count
@@ -75,6 +85,7 @@ def requests_for(items: Sequence[BatchItem], defaults: BatchDefaults) -> list[Ge
                 sampler=item.sampler or defaults.sampler,
                 steps=defaults.steps if item.steps is None else item.steps,
                 guidance=defaults.guidance if item.guidance is None else item.guidance,
+                tries=defaults.tries if item.tries is None else item.tries,
                 foot_lock=defaults.foot_lock,
                 floor=defaults.floor,
             )
@@ -198,6 +209,8 @@ def run(
 def _as_json(request: GenerateRequest, defaults: BatchDefaults) -> dict[str, Any]:
     made = {**asdict(request), "fps": defaults.fps}
     # only where asked, so that manifests from before these options still match
+    if request.tries is None:
+        del made["tries"]
     if defaults.loop:
         made["loop"] = defaults.loop
     if defaults.in_place:

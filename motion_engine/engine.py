@@ -26,8 +26,10 @@ from motion_engine.control import Targets
 from motion_engine.control_refine import refine
 from motion_engine.control_sampling import controlled, corrected_frames
 from motion_engine.errors import Cancelled, EngineError
+from motion_engine.expected_acts import expectations
 from motion_engine.motion import Motion
 from motion_engine.quality import quality
+from motion_engine.redraw import best_of_draws
 from motion_engine.request import MAX_COUNT as MAX_COUNT
 from motion_engine.request import MAX_GUIDANCE as MAX_GUIDANCE
 from motion_engine.request import MAX_PROMPT as MAX_PROMPT
@@ -171,18 +173,28 @@ class Engine:
         check()
         text, _ = self.text_encoder.encode(plan.prompt)
         empty = self._no_prompt(plan, text)
+        # what a variation starts from decides more than its noise does
+        expected = expectations(plan.prompt) if plan.tries > 1 and start is None else ()
         motions = []
         for done, seeds in enumerate(self.seed_groups(plan)):
 
-            def progress(step: int, steps: int, before: int = done * len(plan.times)) -> None:
-                if on_progress:
-                    on_progress(before + step, total)
-                if step < steps:
-                    check()
+            def draw(
+                takes: Sequence[int], number: int, seeds: tuple[int, ...] = seeds, done: int = done
+            ) -> list[Motion]:
+                def progress(step: int, steps: int) -> None:
+                    # further draws come on top of the steps that were told of
+                    if on_progress and number == 0:
+                        on_progress(done * len(plan.times) + step, total)
+                    if step < steps:
+                        check()
 
-            check()
-            latents = self._sample(plan, seeds, text, empty, start, progress)
-            motions += self.finish(latents, plan, seeds)
+                check()
+                chosen = [seeds[take] for take in takes]
+                streams = [np.random.default_rng([seed, number] if number else seed) for seed in chosen]
+                latents = self._sample(plan, streams, text, empty, start, progress)
+                return self.finish(latents, plan, chosen)
+
+            motions += best_of_draws(expected, len(seeds), plan.tries, draw)
         return motions
 
     @property
@@ -285,7 +297,7 @@ class Engine:
     def _sample(
         self,
         plan: Plan,
-        seeds: tuple[int, ...],
+        streams: Sequence[np.random.Generator],
         text: Array,
         empty: Array,
         start: Array | None,
@@ -294,7 +306,6 @@ class Engine:
         manifest = self.bundle.manifest
         # the papers' networks hold a clip of any length in a fixed number of latents
         length = manifest.get("latents") or math.ceil(plan.frames / manifest["downsampling"])
-        streams = [np.random.default_rng(seed) for seed in seeds]
 
         def noise() -> Array:
             shape = (length, manifest["latent_channels"])
@@ -306,16 +317,16 @@ class Engine:
 
         denoiser = self.network(plan.sampler)
         words = {
-            with_prompt: np.repeat(t[None], len(seeds), axis=0)
+            with_prompt: np.repeat(t[None], len(streams), axis=0)
             for with_prompt, t in ((True, text), (False, empty))
         }
 
         def call(latents: Array, time: int, tokens: Array, **more: Array) -> Array:
-            times = np.full(len(seeds), time, dtype=np.float32)
+            times = np.full(len(streams), time, dtype=np.float32)
             return denoiser({"latents": latents.astype(np.float32), "time": times, "text": tokens, **more})[0]
 
         def weight(w: float) -> Array:
-            return np.full(len(seeds), w, dtype=np.float32)
+            return np.full(len(streams), w, dtype=np.float32)
 
         if plan.sampler == "motionlcm":
             network: motionlcm.Network = lambda z, t, w: call(  # noqa: E731
@@ -324,7 +335,7 @@ class Engine:
 
             def correct(clean: Array, hints: Array, time: int) -> Array:
                 given = {"latents": clean.astype(np.float32), "hints": hints, "text": words[True]}
-                given["time"] = np.full(len(seeds), time, dtype=np.float32)
+                given["time"] = np.full(len(streams), time, dtype=np.float32)
                 return self.network("control")(given)[0]
 
             if plan.targets is not None:

@@ -126,6 +126,10 @@ class GenerateBody(Message):
     )
     steps: int | None = None
     guidance: Number | None = None
+    tries: int | None = Field(
+        None,
+        description="How often a clip may be drawn that does not do what its words measurably say; 1 is once.",
+    )
     bundle: str | None = None
     controls: list[JointTarget | PoseTarget] | None = Field(
         None, description="Needs a bundle with the task control."

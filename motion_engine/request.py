@@ -18,6 +18,7 @@ MAX_PROMPT = 500
 
 MAX_COUNT = 32
 MAX_GUIDANCE = 20.0
+MAX_TRIES = 16
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class GenerateRequest:
     count : how many samples.
     sampler : see `sampler_for` where None.
     steps, guidance : the sampler's preset where None.
+    tries : how often a take may be drawn that does not do what its words measurably say (`motion_engine.redraw`);
+        the sampler's preset where None, 1 keeps the first draw.
     foot_lock, floor : clean-up of the result.
     controls : where joints have to be; needs a bundle with the task ``control``.
     prompts : sentences and their seconds, in place of ``prompt`` and ``duration``: one continuous motion
@@ -48,6 +51,7 @@ class GenerateRequest:
     sampler: str | None = None
     steps: int | None = None
     guidance: float | None = None
+    tries: int | None = None
     foot_lock: bool = True
     floor: bool = True
     controls: Controls | None = None
@@ -78,6 +82,7 @@ class Plan:
     floor: bool
     targets: Targets | None = None
     refine: bool = True
+    tries: int = 1
 
 
 def sampler_for(bundle: Bundle, request: GenerateRequest) -> str:
@@ -147,6 +152,11 @@ def make_plan(bundle: Bundle, request: GenerateRequest) -> Plan:
             f"A guidance of {guidance:g} cannot be used.",
             f"Choose 1 to {MAX_GUIDANCE:g}; {usual:g} is usual.",
         )
+    tries = preset.get("tries", 1) if request.tries is None else request.tries
+    if not 1 <= tries <= MAX_TRIES:
+        raise EngineError(
+            "bad_tries", f"A take cannot be drawn {tries} times.", f"Choose 1 to {MAX_TRIES}; 4 is usual."
+        )
     try:
         times = _times(sampler, preset, steps)
     except ValueError as error:
@@ -167,6 +177,7 @@ def make_plan(bundle: Bundle, request: GenerateRequest) -> Plan:
         floor=request.floor,
         targets=targets,
         refine=request.controls is None or request.controls.refine,
+        tries=tries,
     )
 
 

@@ -168,6 +168,7 @@ class Service:
             sampler=body.sampler,
             steps=body.steps,
             guidance=body.guidance,
+            tries=body.tries,
             foot_lock=body.post.foot_lock,
             floor=body.post.floor,
             controls=_controls(body),

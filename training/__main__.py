@@ -159,8 +159,9 @@ def _prompts(arguments: argparse.Namespace) -> None:
 
     engine = Engine.load(arguments.bundle, threads=arguments.threads)
     result = score_suite(
-        engine, arguments.seeds, arguments.sampler, arguments.steps, suite, keep_motions=arguments.sheets
-    )
+        engine, arguments.seeds, arguments.sampler, arguments.steps, suite, keep_motions=arguments.sheets,
+        tries=arguments.tries,
+    )  # fmt: skip
     print(result.markdown())
     if arguments.out:
         write_suite(result, arguments.out)
@@ -291,6 +292,10 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--seeds", type=int, default=5, help="takes a prompt")
     sub.add_argument("--sampler", default=None)
     sub.add_argument("--steps", type=int, default=None)
+    sub.add_argument(
+        "--tries", type=int, default=None,
+        help="draws of a take that misses its words; the bundle's preset when left out, 1 scores the first draws",
+    )  # fmt: skip
     sub.add_argument("--threads", type=int, default=None)
     sub.add_argument("--sheets", action="store_true", help="draw the prompts that fail, into --out")
     sub.add_argument("--out", type=Path, help="folder for suite.json, suite.md and the pictures")

@@ -60,6 +60,7 @@ def control_scores(
                 motion.duration,
                 seed,
                 sampler=engine.bundle.control_sampler,  # also without controls, for comparison
+                tries=1,
                 controls=replace(controls, refine=False),
             )
             targets = controls.targets(motion.n_frames, motion.fps)

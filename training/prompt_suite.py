@@ -80,13 +80,18 @@ class Row:
 
 @dataclass(frozen=True)
 class SuiteResult:
-    """Outcome of `score_suite`; ``motions`` are the takes by prompt id where they were asked for."""
+    """Outcome of `score_suite`.
+
+    ``motions`` are the takes by prompt id where they were asked for; ``draws``: how often a take was drawn, at most and
+    in the mean.
+    """
 
     bundle: str
     sampler: str
     seeds: int
     rows: tuple[Row, ...]
     motions: dict[str, list[Motion]] = field(default_factory=dict, repr=False)
+    draws: tuple[int, float] = (1, 1.0)
 
     @property
     def share(self) -> float:
@@ -111,8 +116,10 @@ class SuiteResult:
 
     def markdown(self) -> str:
         """Tables by group and of the prompts that fail."""
+        most, mean = self.draws
+        drawn = "each drawn once" if most == 1 else f"each drawn up to {most} times, {mean:.2f} in the mean"
         lines = [
-            f"Prompt suite on {self.bundle}, {self.sampler}, {self.seeds} takes a prompt: "
+            f"Prompt suite on {self.bundle}, {self.sampler}, {self.seeds} takes a prompt, {drawn}: "
             f"**{100 * self.share:.1f} %** of takes do what the prompt says "
             f"({sum(row.counted for row in self.rows)} prompts whose act is in the training data).",
             "",
@@ -133,7 +140,8 @@ class SuiteResult:
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return {
-            "bundle": self.bundle, "sampler": self.sampler, "seeds": self.seeds, "share": round(self.share, 4),
+            "bundle": self.bundle, "sampler": self.sampler, "seeds": self.seeds, "tries": self.draws[0],
+            "draws": round(self.draws[1], 3), "share": round(self.share, 4),
             "groups": {name: round(found[1], 4) for name, found in self.groups.items()},
             "prompts": [
                 {
@@ -259,8 +267,12 @@ def score_suite(
     steps: int | None = None,
     suite: Sequence[Prompt] | None = None,
     keep_motions: bool = False,
+    tries: int | None = None,
 ) -> SuiteResult:
     """Generate ``seeds`` takes of every prompt, of seeds 0, 1, ..., and judge them.
+
+    A preset may draw a take again that misses its words (`motion_engine.redraw`). What it goes by are the same
+    measures, but rules of its own for words of any prompt; ``tries`` of 1 scores the first draws.
 
     Raises
     ------
@@ -271,11 +283,19 @@ def score_suite(
     has_styles = bool(STYLE_SOURCES & set(engine.bundle.manifest.get("training_data", {}).get("sources", [])))
     takes: dict[str, list[Measured]] = {}
     motions: dict[str, list[Motion]] = {}
+    draws: list[int] = []
     for prompt in suite:
         request = GenerateRequest(
-            prompt.prompt, duration=prompt.duration, seed=0, count=seeds, sampler=sampler, steps=steps
+            prompt.prompt,
+            duration=prompt.duration,
+            seed=0,
+            count=seeds,
+            sampler=sampler,
+            steps=steps,
+            tries=tries,
         )
         made = engine.generate(request)
+        draws += [motion.provenance.get("draws", 1) for motion in made]
         takes[prompt.id] = [measure(motion, parts_of(prompt)) for motion in made]
         if keep_motions:
             motions[prompt.id] = made
@@ -284,4 +304,5 @@ def score_suite(
     )
     used = made[0].provenance
     name = f"{used['sampler']}, {used['steps']} steps"
-    return SuiteResult(f"{engine.bundle.name} {engine.bundle.version}", name, seeds, rows, motions)
+    draw = engine.plan(request).tries, float(np.mean(draws))
+    return SuiteResult(f"{engine.bundle.name} {engine.bundle.version}", name, seeds, rows, motions, draw)

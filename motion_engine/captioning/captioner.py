@@ -22,7 +22,10 @@ from motion_engine.captioning.summary import summarise
 from motion_engine.captioning.tags import TAGS, tags
 from motion_engine.captioning.words import Vocabulary
 from motion_engine.errors import Cancelled, EngineError
+from motion_engine.expectations import shortfall
+from motion_engine.expected_acts import expectations
 from motion_engine.kinematics import kinematics
+from motion_engine.kinematics_values import Kinematics
 
 if TYPE_CHECKING:
     from motion_engine.engine import Engine
@@ -39,6 +42,9 @@ MANY_TOGETHER = 16
 
 LOG_WEIGHT = 0.2
 """What a unit of mean log-probability is worth beside the similarity in the joint space, from -1 to 1."""
+
+DENIAL_WEIGHT = 0.5
+"""What each thing that a sentence says and the measures deny takes off its score."""
 
 LENGTH_POWER = 1.0
 """How much of its length is forgiven a sentence, where the bundle does not say."""
@@ -64,7 +70,8 @@ class Caption:
     clip : number of the clip in the request.
     segment : number of the part, or `WHOLE` for the summary of several.
     start, end : seconds of the clip.
-    score : similarity of motion and sentence in the joint space plus a weighted log-probability.
+    score : similarity of motion and sentence in the joint space plus a weighted log-probability, less what the
+        measures of the motion deny.
     alternatives : other sentences, best first.
     vector : (E,) of the motion in the joint space; None for a summary.
     """
@@ -81,6 +88,7 @@ class Caption:
 
 
 Result = Caption | ClipProblem
+Described = tuple[list[Sentence], Array, Kinematics]
 
 
 class Captioner:
@@ -160,25 +168,34 @@ class Captioner:
 
     def _describe(
         self, parts: Sequence[Part], together: int, check: Callable[[], None]
-    ) -> Iterator[tuple[list[Sentence], Array]]:
-        """For each part its sentences, best first, and its vector in the joint space."""
+    ) -> Iterator[Described]:
+        """For each part its sentences, best first, its vector in the joint space, and its measures."""
         for first in range(0, len(parts), together):
-            group = [part.latents for part in parts[first : first + together]]
+            group = parts[first : first + together]
+            latents = [part.latents for part in group]
             check()
-            vectors, memory = read_motions(self._engine, group)
+            vectors, memory = read_motions(self._engine, latents)
             if self._settings["captioner"] == "mote":
                 steps, guidance = int(self._settings["steps"]), float(self._settings["guidance"])
-                memory = text_of_motion(self._engine, group, steps, guidance, check)
+                memory = text_of_motion(self._engine, latents, steps, guidance, check)
             spoken = self.sentences(memory, check)
             # all together, so that the text encoder runs on many at once
             self._engine.joint_space.texts([s.text for sentences in spoken for s in sentences], check)
-            for sentences, vector in zip(spoken, vectors, strict=True):
-                yield self._ranked(sentences, vector), vector
+            for part, sentences, vector in zip(group, spoken, vectors, strict=True):
+                measures = kinematics(part.motion)
+                yield self._ranked(sentences, vector, measures), vector, measures
 
-    def _ranked(self, sentences: list[Sentence], vector: Array) -> list[Sentence]:
+    def _ranked(self, sentences: list[Sentence], vector: Array, measures: Kinematics) -> list[Sentence]:
+        """By fit, likelihood, and what the sentence says that the body does not do: a walk backward, three jumps."""
         fit = self._engine.joint_space.texts([s.text for s in sentences]) @ vector
         weight = float(self._settings.get("log_weight", LOG_WEIGHT))
-        scored = [Sentence(s.text, float(f) + weight * s.score) for s, f in zip(sentences, fit, strict=True)]
+        scored = [
+            Sentence(
+                s.text,
+                float(f) + weight * s.score - DENIAL_WEIGHT * shortfall(expectations(s.text), measures),
+            )
+            for s, f in zip(sentences, fit, strict=True)
+        ]
         return sorted(scored, key=lambda s: -s.score)
 
     def _distinct(self, candidates: list[Candidate]) -> list[Sentence]:
@@ -189,16 +206,14 @@ class Captioner:
             found.setdefault(text, max(candidate.score, -1e3))
         return [Sentence(text, score) for text, score in found.items()]
 
-    def _captions(
-        self, clip: int, parts: list[Part], spoken: list[tuple[list[Sentence], Array]], count: int
-    ) -> list[Caption]:
+    def _captions(self, clip: int, parts: list[Part], spoken: list[Described], count: int) -> list[Caption]:
         found = []
-        for segment, (part, (sentences, vector)) in enumerate(zip(parts, spoken, strict=True)):
+        for segment, (part, (sentences, vector, measures)) in enumerate(zip(parts, spoken, strict=True)):
             best = sentences[0]
             found.append(
                 Caption(
                     clip, segment, part.start, part.end, best.text, best.score, tuple(sentences[1:count]),
-                    tuple(tags(best.text, kinematics(part.motion))), vector,
+                    tuple(tags(best.text, measures)), vector,
                 )
             )  # fmt: skip
         if len(found) == 1:

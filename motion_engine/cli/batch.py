@@ -81,6 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
         sampler=arguments.sampler,
         steps=arguments.steps,
         guidance=arguments.guidance,
+        tries=arguments.tries,
         foot_lock=arguments.foot_lock,
         floor=arguments.floor,
         fps=arguments.fps,

@@ -97,6 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
         sampler=arguments.sampler,
         steps=arguments.steps,
         guidance=arguments.guidance,
+        tries=arguments.tries,
         foot_lock=arguments.foot_lock,
         floor=arguments.floor,
         controls=controls,
@@ -118,6 +119,8 @@ def run(arguments: argparse.Namespace) -> int:
         quality = output.describe_quality(motion.provenance.get("quality", {}))
         if controlled := motion.provenance.get("controls"):
             quality += f"; {controlled['targets']} targets met to {controlled['mean_error'] * 100:.1f} cm"
+        if missing := motion.provenance.get("unmet"):
+            quality += f"; not done: {', '.join(missing)}"
         if arguments.fps:
             motion = motion.resample(arguments.fps)
         motion = loop.cycle(motion, arguments.loop, arguments.in_place)

@@ -95,6 +95,11 @@ def add_sampling_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--steps", type=whole, metavar="N", help="sampler steps (default: the sampler's own)")
     group.add_argument("--guidance", type=number, metavar="X", help="how strictly the prompt is followed")
     group.add_argument(
+        "--tries", type=whole, metavar="N",
+        help="how often a motion may be drawn that does not do what its words measurably say (default: the sampler's "
+        "own; 1: once)",
+    )  # fmt: skip
+    group.add_argument(
         "--no-foot-lock", dest="foot_lock", action="store_false", help="leave sliding feet as they are"
     )
     group.add_argument("--no-floor", dest="floor", action="store_false", help="leave the height as it is")

@@ -55,6 +55,20 @@ def test_prompt_becomes_keys_on_a_new_character(engine, run, scene):
     assert action.frame_range[1] == pytest.approx(10 + 3 * 24, abs=2)
 
 
+def test_a_take_that_misses_its_words_says_so(engine, run, scene):
+    settings(prompt="a person jumps ten times", duration=2.0, tries=2)
+    bpy.ops.motion_prompt.generate()
+    run()
+    assert session.status.kind == "DONE", session.status
+    assert session.status.text.endswith("It misses some of the words: jumps 10 times.")
+    (action,) = bpy.data.actions
+    assert list(action["unmet"]) == ["jumps 10 times"] and action["draws"] == 2
+    settings(prompt="a person walks forward", tries=0)
+    bpy.ops.motion_prompt.generate()
+    run()
+    assert "misses" not in session.status.text, session.status
+
+
 def test_bundles_and_their_licences_become_known(engine, run, scene):
     session.stop()
     session.restart_engine()

@@ -84,6 +84,14 @@ def test_steps_and_guidance_of_a_sampler_are_not_carried_to_another(engine, scen
     assert (asked["sampler"], asked["steps"], asked["guidance"]) == ("emdm", None, None)
 
 
+def test_tries_are_the_samplers_own_unless_they_are_set(engine, scene):
+    settings = scene.motion_prompt
+    assert request_body(settings, "walk")["tries"] is None
+    settings.tries = 3
+    assert request_body(settings, "walk")["tries"] == 3
+    assert request_body(settings, "walk", tries=1)["tries"] == 1
+
+
 def test_who_leaves_the_sampler_to_the_model_gets_its_default(engine, scene):
     (action,) = headless.generate("a person walks", duration=1)
     assert (action["sampler"], action["steps"]) == ("motionlcm", 4)

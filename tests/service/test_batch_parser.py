@@ -15,12 +15,13 @@ def test_line_with_all_fields():
     text = (
         "# warm-up\n"
         "\n"
-        "a man sits down | duration=3 | seed=5 | count=2 | name=sit | sampler=mld | steps=20 | guidance=4.5\n"
+        "a man sits down | duration=3 | seed=5 | count=2 | name=sit | sampler=mld | steps=20 | guidance=4.5"
+        " | tries=2\n"
     )
     items, errors = parse_batch(text)
     assert errors == []
     assert items == [
-        BatchItem(3, "a man sits down", 3.0, 5, 2, "sit", "mld", 20, 4.5),
+        BatchItem(3, "a man sits down", 3.0, 5, 2, "sit", "mld", 20, 4.5, 2),
     ]
 
 
@@ -38,6 +39,7 @@ def test_fields_are_optional_and_forgiving_about_spaces_and_case():
     [
         ("| seed=5", "no prompt"),
         ("a man | speed=5", "unknown field 'speed'"),
+        ("a man | tries=17", "tries must be from 1 to 16, not 17"),
         ("a man | quickly", "field=value"),
         ("a man | duration=nan", "finite"),
         ("a man | duration=-1", "more than 0"),

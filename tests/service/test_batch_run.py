@@ -191,6 +191,16 @@ def test_changed_line_is_made_again_under_its_name(tmp_path: Path, model: Engine
     assert [item["name"] for item in read(tmp_path)["items"]] == ["run"]
 
 
+def test_tries_are_asked_for_and_remembered_where_they_are_named(tmp_path: Path, model: Engine):
+    assert go(tmp_path, "someone waves", model) == ["someone-waves"]
+    assert "tries" not in read(tmp_path)["items"][0]["request"], "records from before this field still match"
+    assert go(tmp_path, "someone waves | tries=2", model) == ["someone-waves"]
+    assert read(tmp_path)["items"][0]["request"]["tries"] == 2
+    items, _ = parse_batch("someone waves\nsomeone waves | tries=1")
+    asked = requests_for(items, BatchDefaults(tries=3))
+    assert [request.tries for request in asked] == [3, 1]
+
+
 def test_removed_line_keeps_its_clip_and_its_record(tmp_path: Path, model: Engine):
     go(tmp_path, "a person runs\na person jumps\n", model)
     assert go(tmp_path, "a person jumps\n", model) == []

@@ -79,6 +79,13 @@ def test_same_seed_same_file_content_and_options_count(here, tmp_path: Path, bun
     assert np.abs(raw - first).max() > 1e-3
 
 
+def test_what_a_motion_does_not_do_is_said(here, tmp_path: Path, bundle_name: str):
+    sentence = "a person jumps ten times"
+    done = here("generate", sentence, "--duration", 2, "--tries", 2, "--out", tmp_path / "jumps.npz")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.rstrip().endswith("; not done: jumps 10 times")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -96,6 +103,8 @@ def test_same_seed_same_file_content_and_options_count(here, tmp_path: Path, bun
         ("a man walks", "--seed", "99999999999999999999"),
         ("a man walks", "--steps", "0"),
         ("a man walks", "--guidance", "nan"),
+        ("a man walks", "--tries", "0"),
+        ("a man walks", "--tries", "few"),
         ("a man walks", "--fps", "0"),
         ("a man walks", "--fps", "inf"),
         ("a man walks", "--sampler", "magic"),

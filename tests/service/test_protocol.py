@@ -213,6 +213,8 @@ def test_bad_body(engine: EngineProcess, body: bytes, status: int, code: str):
         {"duration": -3},
         {"duration": 1000},
         {"count": 0},
+        {"tries": 0},
+        {"tries": 17},
         {"count": 1000},
         {"steps": 0},
         {"steps": -4},

@@ -91,9 +91,26 @@ def add_commands(command: Adder) -> None:
     sub.add_argument("--samples", type=int, default=None, help="windows; all of the test split when left out")
     sub.add_argument("--sets", type=int, default=1, help="times that all windows are made; FID is the mean")
     sub.add_argument("--no-clean-up", action="store_true", help="what the networks make, as it is")
+    sub.add_argument("--tries", type=int, default=1, help="draws of a motion that misses its words")
     sub.add_argument("--threads", type=int, default=2)
 
+    sub = command(
+        "expectations", _expectations,
+        "Check on measured clips the rules by which the engine tells whether a motion does what its words say.",
+    )  # fmt: skip
+    sub.add_argument("--set", type=Path, required=True, help="what `import` wrote")
+    sub.add_argument("--splits", default="test", help="comma-separated: train, val, test")
+    sub.add_argument("--least", type=int, default=1, help="rows that are said so often, at least")
+
     add_caption_commands(command)
+
+
+def _expectations(arguments: argparse.Namespace) -> None:
+    from training.data.motion_set import MotionSet
+    from training.evaluate.expectation_check import agreement, agreement_table
+
+    rows = agreement(MotionSet.load(arguments.set), arguments.splits.split(","))
+    print(agreement_table(rows, arguments.least))
 
 
 def _evaluator(arguments: argparse.Namespace) -> None:
@@ -186,6 +203,7 @@ def _sampler_scores(arguments: argparse.Namespace) -> None:
             arguments.guidance,
             arguments.sets,
             not arguments.no_clean_up,
+            arguments.tries,
         )
     except EngineError as error:
         raise ValueError(str(error)) from error

@@ -50,6 +50,7 @@ def precision_under_control(
                 duration=motion.duration,
                 seed=number,
                 sampler=engine.bundle.control_sampler,
+                tries=1,
                 controls=asked,
             )
             made.append(engine.generate(request)[0])

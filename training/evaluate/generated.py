@@ -113,7 +113,7 @@ def generate_set(
     def request(index: int) -> GenerateRequest:
         return GenerateRequest(
             prompts[index], duration=lengths[index] / fps, seed=first_seed + index, sampler=row.sampler,
-            steps=row.steps, foot_lock=clean_up, floor=clean_up,
+            steps=row.steps, tries=1, foot_lock=clean_up, floor=clean_up,
         )  # fmt: skip
 
     engine.generate(request(0))  # loads the sampler: not part of a sentence's time

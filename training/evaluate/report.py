@@ -97,6 +97,7 @@ class Findings:
     control_rows: list[dict[str, Any]] = field(default_factory=list)
     control_precision: dict[str, tuple[float, float]] = field(default_factory=dict)
     suite: Any = None
+    first_draws: Any = None
     figures: list[str] = field(default_factory=list)
     sheets: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -195,6 +196,8 @@ def examine(
         findings.control_table = control_table(findings.control_rows)
         findings.control_precision = precision_under_control(engine, held_out, evaluators, PRECISION_WINDOWS)
     findings.suite = _suite(engine, default, sizes.suite_seeds, findings.notes)
+    if findings.suite is not None and findings.suite.draws[0] > 1:
+        findings.first_draws = _suite(engine, default, sizes.suite_seeds, findings.notes, tries=1)
     _draw(findings, held_out, made[default.name][0], out)
     findings.minutes = (time.monotonic() - started) / 60
     return findings
@@ -253,7 +256,7 @@ def _score(
     return found
 
 
-def _suite(engine: Engine, row: ModelRow, seeds: int, notes: list[str]) -> Any:
+def _suite(engine: Engine, row: ModelRow, seeds: int, notes: list[str], tries: int | None = None) -> Any:
     if not seeds:
         return None
     try:
@@ -261,7 +264,7 @@ def _suite(engine: Engine, row: ModelRow, seeds: int, notes: list[str]) -> Any:
     except ImportError:
         notes.append("The prompt suite is not installed.")
         return None
-    return score_suite(engine, seeds, row.sampler, row.steps)
+    return score_suite(engine, seeds, row.sampler, row.steps, tries=tries)
 
 
 def _draw(findings: Findings, held_out: HeldOut, made: GeneratedSet, out: Path) -> None:

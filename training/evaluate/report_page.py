@@ -104,9 +104,19 @@ def as_json(findings: Findings, command: str, commit: str, machine: str, date: s
         "vae": findings.vae_error,
         "bars": [list(bar) for bar in bars(findings)],
         "suite_share": None if findings.suite is None else float(findings.suite.share),
+        "first_draws_share": None if findings.first_draws is None else float(findings.first_draws.share),
         "control": findings.control_rows,
         "control_precision": findings.control_precision,
     }
+
+
+def _suite_part(findings: Findings) -> str:
+    text = (
+        f"## Prompt suite\n\n{100 * findings.suite.share:.1f} % of prompts and seeds show what they ask for"
+    )
+    if findings.first_draws is not None:
+        text += f", {100 * findings.first_draws.share:.1f} % where each take is drawn once"
+    return f"{text}.\n\n{findings.suite.markdown()}"
 
 
 def _text(findings: Findings, sizes: ReportSizes, command: str, commit: str, machine: str, date: str) -> str:
@@ -127,10 +137,7 @@ def _text(findings: Findings, sizes: ReportSizes, command: str, commit: str, mac
         + "\n\n".join(f"![{n}]({n})" for n in findings.sheets)
     )
     if findings.suite is not None:
-        parts.append(
-            f"## Prompt suite\n\n{100 * findings.suite.share:.1f} % of prompts and seeds show what they ask for.\n\n"
-            + findings.suite.markdown()
-        )
+        parts.append(_suite_part(findings))
     if findings.control_table:
         parts.append(_control_part(findings))
     if findings.notes:

@@ -24,6 +24,7 @@ def sampler_scores(
     guidance: float | None,
     sets: int = 1,
     clean_up: bool = True,
+    tries: int = 1,
 ) -> dict[str, Any]:
     """FID, R-precision top 3, foot skate (m/s) and jerk (m/s³) of one motion a window, of the length of the window.
 
@@ -32,6 +33,7 @@ def sampler_scores(
 
     Parameters
     ----------
+    tries : draws of a motion that does not do what its caption measurably says; see `motion_engine.redraw`.
     sets : times that all windows are made, each time with other captions and seeds; FID is the mean over them.
     """
     fps = engine.bundle.fps
@@ -42,7 +44,7 @@ def sampler_scores(
             engine.generate(
                 GenerateRequest(
                     caption, motion.n_frames / fps, SEEDS * number + index,
-                    sampler=sampler, steps=steps, guidance=guidance, foot_lock=clean_up, floor=clean_up,
+                    sampler=sampler, steps=steps, guidance=guidance, tries=tries, foot_lock=clean_up, floor=clean_up,
                 )
             )[0]
             for index, (caption, motion) in enumerate(zip(captions, held_out.motions, strict=True))
