@@ -102,6 +102,13 @@ class Targets:
     mask: Mask
     poses: Mapping[int, Array]
 
+    def over(self, n_frames: int) -> Targets:
+        """The same targets over ``n_frames``; later frames are free."""
+        if n_frames <= len(self.mask):
+            return Targets(self.positions[:n_frames], self.mask[:n_frames], self.poses)
+        more = ((0, n_frames - len(self.mask)), (0, 0), (0, 0))
+        return Targets(np.pad(self.positions, more), np.pad(self.mask, more), self.poses)
+
     def errors(self, joints: Array) -> Array:
         """Distances (n,) in metres of joints (T, 22, 3) from their targets, over the controlled coordinates."""
         hinted = self.mask.any(axis=-1)

@@ -19,6 +19,7 @@ from motion_engine.captioning import joint_space
 from motion_engine.captioning.canonical import Clip as Clip
 from motion_engine.captioning.captioner import PARTS_TOGETHER, Captioner, Result
 from motion_engine.captioning.joint_space import Embeddings, JointSpace
+from motion_engine.captioning.parts import latents_of
 from motion_engine.captioning.readers import motion_of_text, token_shapes
 from motion_engine.captioning.surprise import surprise
 from motion_engine.cleanup import carry_by_feet, lock_feet, put_on_floor
@@ -191,7 +192,7 @@ class Engine:
                 check()
                 chosen = [seeds[take] for take in takes]
                 streams = [np.random.default_rng([seed, number] if number else seed) for seed in chosen]
-                latents = self._sample(plan, streams, text, empty, start, progress)
+                latents = self._sample(plan, streams, text, empty, start, progress, check)
                 return self.finish(latents, plan, chosen)
 
             motions += best_of_draws(expected, len(seeds), plan.tries, draw)
@@ -302,6 +303,7 @@ class Engine:
         empty: Array,
         start: Array | None,
         progress: Callable[[int, int], None],
+        check: Callable[[], None],
     ) -> Array:
         manifest = self.bundle.manifest
         # the papers' networks hold a clip of any length in a fixed number of latents
@@ -340,9 +342,14 @@ class Engine:
 
             if plan.targets is not None:
                 frames = length * manifest["downsampling"]
+
+                def encode(rows: Array) -> Array:
+                    return np.stack(latents_of(list(rows), self.bundle, self.network("encoder")))
+
                 network = controlled(
                     network, correct, lambda z: self._decode(z, frames), plan.targets, plan.times,
-                    self.bundle.fps, manifest["prediction"],
+                    self.bundle.fps, manifest["prediction"], encode if "encoder.onnx" in self.bundle.files else None,
+                    check,
                 )  # fmt: skip
             return motionlcm.sample(
                 network,
