@@ -27,7 +27,7 @@ from motion_engine.control import Targets
 from motion_engine.control_refine import refine
 from motion_engine.control_sampling import controlled, corrected_frames
 from motion_engine.errors import Cancelled, EngineError
-from motion_engine.expected_acts import expectations
+from motion_engine.expected import expectations
 from motion_engine.motion import Motion
 from motion_engine.quality import quality
 from motion_engine.redraw import best_of_draws

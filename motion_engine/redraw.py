@@ -2,7 +2,7 @@
 """A take that does not do what its words say is drawn again: rejection sampling on what can be measured.
 
 A sampler of few steps turns most noise into what was asked for, and some into its neighbour: a turn of 150 degrees in
-place of 90, two jumps in place of three. Where the words name something measurable (`motion_engine.expectations`), the
+place of 90, two jumps in place of three. Where the words name something measurable (`motion_engine.expected`), the
 take is checked, and other noise is tried. A take that does what it should is the one that its seed always gave.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from motion_engine.expectations import Expectation, shortfall, unmet
+from motion_engine.expected import Expectation, shortfall, unmet
 from motion_engine.kinematics import kinematics
 from motion_engine.motion import Motion
 

@@ -22,8 +22,7 @@ from motion_engine.captioning.summary import summarise
 from motion_engine.captioning.tags import TAGS, tags
 from motion_engine.captioning.words import Vocabulary
 from motion_engine.errors import Cancelled, EngineError
-from motion_engine.expectations import shortfall
-from motion_engine.expected_acts import expectations
+from motion_engine.expected import expectations, shortfall
 from motion_engine.kinematics import kinematics
 from motion_engine.kinematics_values import Kinematics
 

@@ -6,8 +6,7 @@ from __future__ import annotations
 import acted
 import pytest
 
-from motion_engine.expectations import Bound, Expectation, shortfall, unmet
-from motion_engine.expected_acts import expectations
+from motion_engine.expected import Bound, Expectation, expectations, shortfall, unmet
 from motion_engine.kinematics import kinematics
 
 

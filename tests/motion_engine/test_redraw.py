@@ -9,7 +9,7 @@ import pytest
 
 from motion_engine.engine import Engine, GenerateRequest
 from motion_engine.errors import Cancelled, EngineError
-from motion_engine.expected_acts import expectations
+from motion_engine.expected import expectations
 from motion_engine.kinematics import kinematics
 from motion_engine.redraw import best_of_draws
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Do measured clips do what `motion_engine.expected_acts` reads out of the captions that people gave them?
+"""Do measured clips do what `motion_engine.expected` reads out of the captions that people gave them?
 
 A rule is of use where clips meet what their own captions say, and clips of other captions do not.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from motion_engine.expected_acts import expectations
+from motion_engine.expected import expectations
 from motion_engine.kinematics import kinematics
 from training.data.motion_set import MotionSet, window_motion
 

@@ -1,10 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the words of a sentence let one expect of a motion, in measures of `motion_engine.kinematics`.
-
-"Turns left" is a facing that ends to the left, "claps three times" are hands that meet three times. Most of what a
-sentence says cannot be measured like that; what can is worth checking, of a motion made for the sentence as of a
-sentence made for the motion. The rules are in `motion_engine.expected_acts`.
-"""
+"""Bounds on measures of a motion, and how far a motion is from them."""
 
 from __future__ import annotations
 
@@ -53,6 +48,16 @@ class Expectation:
 
     name: str
     ways: tuple[tuple[Bound, ...], ...]
+
+    @classmethod
+    def of(cls, name: str, *bounds: Bound) -> Expectation:
+        """One of a single meaning: all bounds hold."""
+        return cls(name, (bounds,))
+
+    @classmethod
+    def either(cls, name: str, *bounds: Bound) -> Expectation:
+        """One that any of the bounds is enough for."""
+        return cls(name, tuple((bound,) for bound in bounds))
 
     def miss(self, measured: Kinematics) -> float:
         """0 where the motion does it, up to 1 where it does nothing like it."""
