@@ -107,7 +107,7 @@ def write(place: Place, motions: Sequence[Motion], name: str, is_first: bool) ->
         if unseen:
             more = f" and {len(unseen) - 3} more" if len(unseen) > 3 else ""
             report += f" Hidden, but keyed: {', '.join(unseen[:3])}{more}."
-        report = " ".join([report, *written.notes, *rest.notes, *_unmet(motions)])
+        report = " ".join([report, *written.notes, *rest.notes, *_doubts(motions)])
         if target.data.pose_position == "REST":
             report += " It does not show yet: the armature is set to Rest Position."
         place = replace(place, target=rig.Handle.of(target))
@@ -117,12 +117,14 @@ def write(place: Place, motions: Sequence[Motion], name: str, is_first: bool) ->
         return Result(names, report, place)
 
 
-def _unmet(motions: Sequence[Motion]) -> Iterator[str]:
-    """What of the words some takes do not do, as far as it can be measured."""
+def _doubts(motions: Sequence[Motion]) -> Iterator[str]:
+    """What of the words some takes do not do, and which are far from their words altogether."""
     for number, motion in enumerate(motions, start=1):
+        take = "It" if len(motions) == 1 else f"Take {number}"
         if missing := motion.provenance.get("unmet"):
-            take = "It" if len(motions) == 1 else f"Take {number}"
             yield f"{take} misses some of the words: {', '.join(missing)}."
+        if motion.provenance.get("far"):
+            yield f"{take} may show something else: the model knows little of this."
 
 
 def numbered(name: str, number: int) -> str:

@@ -54,8 +54,8 @@ class MOTION_PROMPT_UL_takes(bpy.types.UIList):
         if seed is not None:
             label = row.row()
             label.alignment = "RIGHT"
-            # a take that misses some of its words
-            label.label(text=f"seed {seed}", icon="QUESTION" if item.get("unmet") else "NONE")
+            is_doubtful = item.get("unmet") or item.get("far")
+            label.label(text=f"seed {seed}", icon="QUESTION" if is_doubtful else "NONE")
 
     def filter_items(
         self, context: bpy.types.Context, data: Any, property: str

@@ -198,6 +198,14 @@ class Bundle:
         name = self.manifest.get("adapters", {}).get(network)
         return None if name is None else self.file(name)
 
+    @property
+    def least_fit(self) -> float | None:
+        """Similarity in the joint space under which a take is far from its sentence; None where nothing tells it."""
+        if "embed" not in self.tasks:
+            return None
+        least = self.manifest["captions"].get("least_fit")
+        return None if least is None else float(least)
+
     @cached_property
     def sha256(self) -> str:
         """Hash of the manifest, which holds the hashes of all files, shared ones too: names the weights exactly."""

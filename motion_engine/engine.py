@@ -30,7 +30,7 @@ from motion_engine.errors import Cancelled, EngineError
 from motion_engine.expected import expectations
 from motion_engine.motion import Motion
 from motion_engine.quality import quality
-from motion_engine.redraw import best_of_draws
+from motion_engine.redraw import Judge, best_of_draws
 from motion_engine.request import MAX_COUNT as MAX_COUNT
 from motion_engine.request import MAX_GUIDANCE as MAX_GUIDANCE
 from motion_engine.request import MAX_PROMPT as MAX_PROMPT
@@ -175,7 +175,8 @@ class Engine:
         text, _ = self.text_encoder.encode(plan.prompt)
         empty = self._no_prompt(plan, text)
         # what a variation starts from decides more than its noise does
-        expected = expectations(plan.prompt) if plan.tries > 1 and start is None else ()
+        judged = plan.tries > 1 and start is None
+        judge = Judge(expectations(plan.prompt), self.bundle.least_fit) if judged else None
         motions = []
         for done, seeds in enumerate(self.seed_groups(plan)):
 
@@ -193,9 +194,14 @@ class Engine:
                 chosen = [seeds[take] for take in takes]
                 streams = [np.random.default_rng([seed, number] if number else seed) for seed in chosen]
                 latents = self._sample(plan, streams, text, empty, start, progress, check)
-                return self.finish(latents, plan, chosen)
+                made = self.finish(latents, plan, chosen)
+                if judge is not None and judge.least_fit is not None:
+                    for motion, fit in zip(made, self.joint_space.fit(plan.prompt, latents), strict=True):
+                        motion.provenance["fit"] = round(float(fit), 3)
+                return made
 
-            motions += best_of_draws(expected, len(seeds), plan.tries, draw)
+            takes = range(len(seeds))
+            motions += draw(takes, 0) if judge is None else best_of_draws(judge, len(takes), plan.tries, draw)
         return motions
 
     @property

@@ -84,6 +84,11 @@ class JointSpace:
             self._known |= dict(zip(group, read_texts(self._engine, group)[0], strict=True))
         return np.array([self._known[text] for text in texts], dtype=np.float32).reshape(-1, self.width)
 
+    def fit(self, sentence: str, latents: Array) -> Array:
+        """(B,) similarities, from -1 to 1, of a sentence and motions given by their normalised latents (B, L, C)."""
+        similarity: Array = read_motions(self._engine, list(latents))[0] @ self.texts([sentence])[0]
+        return similarity
+
 
 def embed(
     engine: Engine,

@@ -121,6 +121,8 @@ def run(arguments: argparse.Namespace) -> int:
             quality += f"; {controlled['targets']} targets met to {controlled['mean_error'] * 100:.1f} cm"
         if missing := motion.provenance.get("unmet"):
             quality += f"; not done: {', '.join(missing)}"
+        if motion.provenance.get("far"):
+            quality += "; far from its words: the model knows little of this"
         if arguments.fps:
             motion = motion.resample(arguments.fps)
         motion = loop.cycle(motion, arguments.loop, arguments.in_place)

@@ -11,9 +11,9 @@ from motion_engine.engine import Engine, GenerateRequest
 from motion_engine.errors import Cancelled, EngineError
 from motion_engine.expected import expectations
 from motion_engine.kinematics import kinematics
-from motion_engine.redraw import best_of_draws
+from motion_engine.redraw import Judge, best_of_draws
 
-TWICE = expectations("a person jumps twice")
+TWICE = Judge(expectations("a person jumps twice"))
 
 
 def drawing(*draws):
@@ -47,11 +47,23 @@ def test_the_nearest_miss_is_kept_and_says_what_it_lacks() -> None:
     assert kept.provenance["unmet"] == ["jumps twice"]
 
 
-def test_without_expectations_nothing_is_measured() -> None:
+def test_without_expectations_the_first_draw_is_kept() -> None:
     motion = acted.pose()
     draw, asked = drawing([motion])
-    assert best_of_draws((), 1, 9, draw) == [motion] and len(asked) == 1
-    assert "draw" not in motion.provenance
+    assert best_of_draws(Judge(), 1, 9, draw) == [motion] and len(asked) == 1
+    assert (motion.provenance["draw"], motion.provenance["draws"]) == (0, 1)
+
+
+def test_a_take_far_from_its_sentence_is_drawn_again_and_marked_if_none_is_near() -> None:
+    takes = [acted.pose() for _ in range(3)]
+    for take, fit in zip(takes, (0.1, 0.3, 0.6), strict=True):
+        take.provenance["fit"] = fit
+    draw, asked = drawing(*([take] for take in takes))
+    assert best_of_draws(Judge(least_fit=0.5), 1, 9, draw) == [takes[2]] and len(asked) == 3
+    assert "far" not in takes[2].provenance
+    draw, asked = drawing(*([take] for take in takes))
+    assert best_of_draws(Judge(least_fit=0.9), 1, 2, draw) == [takes[1]]
+    assert takes[1].provenance["far"] is True
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +108,15 @@ def test_progress_ends_once_and_cancelling_stops_further_draws(engine) -> None:
     enough_for_one = len(questions)
     with pytest.raises(Cancelled):
         engine.generate(asked, is_cancelled=lambda: asks(2 * enough_for_one + 1))
+
+
+def test_words_that_no_clip_was_told_by_are_doubted(engine) -> None:
+    for prompt, is_far in (("a dog barks at the moon", True), ("a person walks forward", False)):
+        (made,) = engine.generate(GenerateRequest(prompt, duration=3.0))
+        assert made.provenance.get("far", False) is is_far
+        assert (made.provenance["fit"] < engine.bundle.least_fit) is is_far
+    (first,) = engine.generate(GenerateRequest("a dog barks at the moon", duration=3.0, tries=1))
+    assert "fit" not in first.provenance and "draws" not in first.provenance
 
 
 @pytest.mark.parametrize("tries", [0, -1, 17])
