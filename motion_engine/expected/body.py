@@ -76,8 +76,11 @@ def _down_and_up(said: Sentence) -> Iterator[Expectation]:
                 yield Expectation.of("stands at first", Bound("pelvis.start", 0.8))
     elif crouches and not said.says(JUMP) and not said.says(_SLIGHT):
         yield Expectation.of("crouches", Bound("pelvis.lowest", high=STANDING))
-    if rises and not down and not crouches and _STAND_UP.search(said.clauses[0]):
-        yield from _standing_up(said)
+    if rises and _STAND_UP.search(said.clauses[0]):
+        if not down and not crouches:
+            yield from _standing_up(said)
+        elif not said.says(_STOOPS) and not (down and down.start() < rises.start()):
+            yield Expectation.of("is low at first", Bound("pelvis.start", high=0.85))
 
 
 def _standing_up(said: Sentence) -> Iterator[Expectation]:
