@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Controls inside a sampler's loop: each clean estimate of the base network is brought to its targets.
 
-Two means take turns. The projection puts the decoded motion onto its targets exactly, and the encoder makes latents of
-it: what the decoder makes of these is near the targets, and moves as motions do, but its path, which is summed up from
-velocities, drifts. The control network takes the drift out, and knows what goes with a target. The sampler then adds
-noise and goes on from there, so that the motion around the targets grows to them.
+Two means take turns. The control network goes first: it knows what goes with a target, a body that stands up slowly and
+not in the time in which a correction fades. The projection then puts the decoded motion onto what is missing, and the
+encoder makes latents of it: what the decoder makes of these is near the targets, and moves as motions do, but its path,
+which is summed up from velocities, drifts. In the end the control network takes the drift out. The sampler adds noise
+and goes on from there, so that the motion around the targets grows to them.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ FRAME_ROUNDS = 2
 """Corrections of the decoded frames."""
 
 LAST_ROUNDS = 2
-"""Projections, each with a correction, in the last step: what the first one leaves is small, and the second one sees
-it."""
+"""Corrections and projections in the last step, and corrections after them: what the first one leaves is small, and the
+second one sees it."""
 
 
 def controlled(
@@ -70,8 +71,8 @@ def controlled(
         clean, _ = clean_and_noise(latents, base(latents, time, w), time, prediction)
         is_last = time == times[-1]
         for _ in range(LAST_ROUNDS if is_last else 1):
-            clean = corrected(projected(clean), time)
-        if is_last and encode is not None:
+            clean = projected(corrected(clean, time))
+        for _ in range(LAST_ROUNDS if is_last and encode is not None else 0):
             clean = corrected(clean, time)
         # told as the output that stands for this clean estimate
         signal, sigma = (np.float32(np.sqrt(level)) for level in (ALPHA_BAR[time], 1.0 - ALPHA_BAR[time]))

@@ -64,7 +64,7 @@ def test_each_step_ends_on_the_targets_and_the_last_one_looks_twice():
     wanted = targets.positions[10, WRIST]
     for joints in made.values():
         assert np.linalg.norm(joints[10, WRIST] - wanted) < 0.02
-    assert [name for name, _ in log] == ["encode", "correct"] * 3 + ["correct"]
+    assert [name for name, _ in log] == ["correct", "encode"] * 3 + ["correct"] * 2
 
 
 def test_without_an_encoder_the_control_network_is_alone():
