@@ -124,6 +124,8 @@ def part_requests(bundle: Bundle, request: GenerateRequest) -> list[GenerateRequ
         part = replace(
             request, prompt=text, duration=seconds, seed=request.seed + number * SEED_STRIDE, prompts=None,
             sampler=sampler, foot_lock=False,
+            # the draw that does most of its words is seldom the one that goes on most calmly from the pose before
+            tries=1 if request.tries is None and number > 0 else request.tries,
         )  # fmt: skip
         try:
             make_plan(bundle, part)
