@@ -216,12 +216,16 @@ class SelfCritical:
     steps, batch, learning_rate : as everywhere.
     samples : sentences that are drawn of each clip, and compared.
     fit : weight of the similarity of sentence and motion in the joint space beside CIDEr-D.
+    unheard : what each three words in a row cost that no caption of the training windows has.
+    likelihood : weight of the cross-entropy of people's captions beside the loss on the decoder's own.
     """
 
     steps: int
     batch: int
     samples: int
     fit: float
+    unheard: float
+    likelihood: float
     learning_rate: float
 
 

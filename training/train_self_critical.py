@@ -36,9 +36,10 @@ from training.latents import Batch, LatentWindow, batches
 from training.loop import EMA, autocast, load_average, pick_device, train
 from training.low_rank import add_low_rank
 from training.train_captioner import NAME as CAPTIONER
-from training.train_captioner import captioner_sections, make_captioner
+from training.train_captioner import captioner_sections, make_captioner, next_word_loss
 from training.train_mld import LatentData
 from training.vocabulary import Vocabulary
+from training.word_by_word import WordByWord
 
 NAME = "self_critical"
 
@@ -92,10 +93,11 @@ class Reward:
     reader : of sentences, frozen.
     encoder : name of the frozen text encoder.
     fit : weight of the similarity, at most 1, beside CIDEr-D, which is 10 for a sentence that everybody says.
+    unheard : what each three words in a row cost that nobody said of any window; garbled sentences are full of them.
     """
 
     def __init__(
-        self, references: list[tuple[str, ...]], reader: TextReader, encoder: str, fit: float
+        self, references: list[tuple[str, ...]], reader: TextReader, encoder: str, fit: float, unheard: float
     ) -> None:
         # the same clip faster or slower has the same captions
         self._index = {several: i for i, several in enumerate(dict.fromkeys(references))}
@@ -103,6 +105,10 @@ class Reward:
         self._references = references
         self._reader = reader
         self._fit = fit
+        self._unheard = unheard
+        self._heard = {
+            trigram for several in self._index for caption in several for trigram in trigrams(caption)
+        }
         self._encoder = TextEncoder(text_encoder_dir(encoder)) if fit else None
         self._vectors: dict[str, Tensor] = {}
 
@@ -112,7 +118,8 @@ class Reward:
             self._cider.score(words_of(sentence), self._index[self._references[window]])
             for sentence, window in zip(sentences, windows, strict=True)
         ]
-        found = torch.tensor(scores)
+        unheard = [sum(part not in self._heard for part in trigrams(sentence)) for sentence in sentences]
+        found = torch.tensor(scores) - self._unheard * torch.tensor(unheard)
         if self._encoder is not None:
             found = found + self._fit * (self._embedded(sentences) * motions.cpu()).sum(dim=-1)
         return found
@@ -133,6 +140,12 @@ class Reward:
         return torch.stack([self._vectors[s] for s in sentences])
 
 
+def trigrams(sentence: str) -> list[tuple[str, ...]]:
+    """Each three words in a row, with a mark before the first word and behind the last."""
+    framed = ["<start>", *words_of(sentence), "<end>"]
+    return [tuple(framed[at : at + 3]) for at in range(len(framed) - 2)]
+
+
 @torch.no_grad()
 def draw_sentences(
     decoder: TextDecoder, memory: Tensor, mask: Tensor, cannot_begin: NDArray[np.bool_]
@@ -148,12 +161,13 @@ def draw_sentences(
     said = torch.full((len(memory), MAX_WORDS), PAD, device=device)
     said[:, 0] = START
     first = torch.from_numpy(cannot_begin).to(device)
-    going = torch.arange(
-        len(memory), device=device
-    )  # most sentences end early: only the others are gone on with
+    # most sentences end early: only the others are gone on with
+    going = torch.arange(len(memory), device=device)
+    with autocast(device):
+        writer = WordByWord(decoder, memory, mask)
     for length in range(MAX_WORDS - 1):
         with autocast(device):
-            logits = decoder(memory[going], mask[going], said[going, : length + 1]).float()
+            logits = writer.next(said[going, length]).float()
         logits[:, [PAD, START]] = float("-inf")
         if length < FEWEST_WORDS:
             logits[:, END] = float("-inf")
@@ -161,9 +175,11 @@ def draw_sentences(
             logits[:, first] = float("-inf")
         following = torch.multinomial(logits.softmax(dim=-1), 1)[:, 0]
         said[going, length + 1] = following
-        going = going[following != END]
-        if not len(going):
+        on = following != END
+        if not on.any():
             break
+        going = going[on]
+        writer.keep(on)
     return said[:, : length + 2]
 
 
@@ -211,7 +227,9 @@ def train_self_critical(
     if config.adapter is not None:
         add_low_rank(decoder, config.adapter.rank)
     decoder = decoder.to(device)
-    reward = Reward(told.references, networks.text, config.bundle.text_encoder, settings.fit)
+    reward = Reward(
+        told.references, networks.text, config.bundle.text_encoder, settings.fit, settings.unheard
+    )
     count = settings.samples
 
     def losses(batch: Batch) -> dict[str, Tensor]:
@@ -227,8 +245,19 @@ def train_self_critical(
         rewards = reward(sentences, windows, vectors).unflatten(0, (-1, count))
         with autocast(device):
             logits = decoder.every(memory, mask, said[:, :-1])
-        loss = policy_loss(logits, said, advantages(rewards).flatten().to(device))
-        return {"loss": loss, "reward": rewards.mean(), "words": (said > END).sum(dim=1).float().mean()}
+        parts = {
+            "policy": policy_loss(logits, said, advantages(rewards).flatten().to(device)),
+            "reward": rewards.mean(),
+            "words": (said > END).sum(dim=1).float().mean(),
+        }
+        parts["loss"] = parts["policy"]
+        if settings.likelihood:
+            theirs = vocabulary.batch(batch.sentences).to(device)
+            with autocast(device):
+                told_of = decoder.every(motion[:, 1:], batch.mask, theirs[:, :-1])
+            parts["likelihood"] = next_word_loss(told_of, theirs)
+            parts["loss"] = parts["loss"] + settings.likelihood * parts["likelihood"]
+        return parts
 
     def drawn(first: int) -> Iterator[Batch]:
         return batches(told.windows, data.captions, config, settings.batch, 0.0, seed=6, first=first)

@@ -27,6 +27,7 @@ from training.train_mld import LatentData
 from training.train_mote import ALIKE, ALONE, CLEAN, draw_times, load_mote, load_motion_tokens
 from training.train_self_critical import (
     FEWEST_WORDS,
+    Reward,
     advantages,
     draw_sentences,
     policy_loss,
@@ -34,6 +35,7 @@ from training.train_self_critical import (
     train_self_critical,
 )
 from training.vocabulary import SPECIAL, Vocabulary
+from training.word_by_word import WordByWord
 
 CAPTIONS = """
 [captioner]
@@ -56,6 +58,8 @@ steps = 12
 batch = 4
 samples = 3
 fit = 0.5
+unheard = 0.1
+likelihood = 0.2
 learning_rate = 3e-2
 [mote]
 width = 32
@@ -197,7 +201,8 @@ def test_a_decoder_trained_on_what_it_says_is_an_adapter_of_the_bundle(
     extended = find(adapted / "tiny")
     assert set(extended.manifest["adapters"]) == {"text_decoder"}
     rows = [json.loads(line) for line in (adapted / "run" / "self_critical.jsonl").read_text().splitlines()]
-    assert all(np.isfinite(row["loss"]) and -0.5 <= row["reward"] <= 10.5 for row in rows)
+    assert all(np.isfinite(row["loss"]) and row["reward"] <= 10.5 for row in rows)
+    assert rows[-1]["likelihood"] < rows[0]["likelihood"]
     words = np.array([[START, 4, 5]])
     memory = {
         "memory": np.random.default_rng(0).standard_normal((1, 3, 16), dtype=np.float32),
@@ -274,6 +279,34 @@ def test_drawn_sentences_begin_end_and_are_padded(run, caption_config):
         if END in row:
             at = row.index(END)
             assert at > FEWEST_WORDS and set(row[at + 1 :]) <= {PAD} and PAD not in row[:at]
+
+
+def test_word_by_word_the_decoder_says_what_it_says_at_once(run, caption_config):
+    networks, words = load_captioner(caption_config, run)
+    memory, mask = torch.randn(4, 5, 16), torch.arange(5) < torch.tensor([[5], [3], [2], [5]])
+    said = torch.randint(END + 1, len(words), (4, 6))
+    with torch.no_grad():
+        writer = WordByWord(networks.decoder, memory, mask)
+        rows = torch.arange(4)
+        for count in range(1, 7):
+            alone = networks.decoder(memory[rows], mask[rows], said[rows, :count])
+            torch.testing.assert_close(writer.next(said[rows, count - 1]), alone)
+            if count == 3:
+                writer.keep(torch.tensor([True, False, True, True]))
+                rows = torch.tensor([0, 2, 3])
+
+
+def test_words_in_a_row_that_nobody_says_cost(run, caption_config):
+    networks, _ = load_captioner(caption_config, run)
+    references = [("a man picks up a box", "the man stands up"), ("a man stands up", "she jumps")]
+    rewards = [
+        Reward(references, networks.text, caption_config.bundle.text_encoder, 0.0, unheard)
+        for unheard in (0.0, 0.5)
+    ]
+    sentences = ["a man picks up a box", "a man stands up a box", "a man stands up"]
+    plain, dear = (reward(sentences, [0, 0, 0], torch.zeros(3, 16)) for reward in rewards)
+    # "stands up a": its other words stand side by side in what people say
+    torch.testing.assert_close(plain - dear, torch.tensor([0.0, 0.5, 0.0]))
 
 
 def test_a_sentence_that_scores_better_than_its_rivals_becomes_likelier():
