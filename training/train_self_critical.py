@@ -8,6 +8,9 @@ policy gradient is needed::
 
     loss = -(r(k) - mean of r(j), j != k) log p(sentence k)
 
+That alone shortens sentences and leaves some of them garbled. Beside CIDEr-D the reward r has a part for length and a
+price for words in a row that nobody says, and people's captions may be kept likely by their cross-entropy.
+
 The reader of motions stays as it is, and with it the joint space.
 """
 
