@@ -75,24 +75,28 @@ def _export(arguments: argparse.Namespace) -> None:
 
 def _extend(arguments: argparse.Namespace) -> None:
     from motion_engine.bundle import find
+    from training.export.adapter import without_adapters
     from training.recipe import extend_run
 
     name = Path(arguments.bundle).name  # a folder elsewhere on this machine says nothing to others
     command = f"python -m training extend --config {arguments.config} --bundle {name} --run RUN --out OUT"
     if arguments.strength != 1.0:
         command += f" --strength {arguments.strength:g}"
+    command += "".join(f" --anew {network}" for network in arguments.anew)
     extend_run(
-        Config.read(arguments.config), find(arguments.bundle), arguments.run, arguments.out, command,
-        arguments.strength,
+        Config.read(arguments.config), without_adapters(find(arguments.bundle), arguments.anew), arguments.run,
+        arguments.out, command, arguments.strength,
     )  # fmt: skip
     print(arguments.out)
 
 
 def _restore(arguments: argparse.Namespace) -> None:
     from motion_engine.bundle import find
+    from training.export.adapter import without_adapters
     from training.restore import restore
 
-    print(f"{arguments.run}: {', '.join(restore(find(arguments.bundle), arguments.run))}")
+    bundle = without_adapters(find(arguments.bundle), arguments.anew)
+    print(f"{arguments.run}: {', '.join(restore(bundle, arguments.run))}")
 
 
 def _recipe(arguments: argparse.Namespace) -> None:
@@ -257,6 +261,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--out", type=Path, required=True, help="folder of the new bundle; may be the old one")
     sub.add_argument("--strength", type=float, default=1.0, help="what adapters are multiplied with")
+    _anew_argument(sub)
 
     sub = command(
         "restore",
@@ -265,6 +270,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--bundle", required=True, help="name or folder")
     sub.add_argument("--run", type=Path, required=True, help="the empty folder to fill")
+    _anew_argument(sub)
 
     sub = command("recipe", _recipe, "Everything: import, three stages, export. Goes on where it stopped.")
     sub.add_argument("data", type=Path)
@@ -309,6 +315,16 @@ def _parser() -> argparse.ArgumentParser:
 
     add_evaluation(command)
     return parser
+
+
+def _anew_argument(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--anew",
+        action="append",
+        default=[],
+        metavar="NETWORK",
+        help="leave the adapter out that the bundle has of this network, which is to get another one",
+    )
 
 
 def _stage_arguments(sub: argparse.ArgumentParser) -> None:

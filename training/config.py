@@ -216,13 +216,22 @@ class SelfCritical:
     steps, batch, learning_rate : as everywhere.
     samples : sentences that are drawn of each clip, and compared.
     fit : weight of the similarity of sentence and motion in the joint space beside CIDEr-D.
+    unheard : what each three words in a row cost that no caption of the training windows has.
+    length : what a sentence is worth that is as long as people's of the clip; shorter ones get their share.
+    likelihood : weight of the cross-entropy of people's captions beside the loss on the decoder's own.
+    rarity, shares : in place of those of ``[data]``.
     """
 
     steps: int
     batch: int
     samples: int
     fit: float
+    unheard: float
+    length: float
+    likelihood: float
     learning_rate: float
+    rarity: float
+    shares: dict[str, float]
 
 
 @dataclass(frozen=True)

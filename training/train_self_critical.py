@@ -8,6 +8,9 @@ policy gradient is needed::
 
     loss = -(r(k) - mean of r(j), j != k) log p(sentence k)
 
+That alone shortens sentences and leaves some of them garbled. Beside CIDEr-D the reward r has a part for length and a
+price for words in a row that nobody says, and people's captions may be kept likely by their cross-entropy.
+
 The reader of motions stays as it is, and with it the joint space.
 """
 
@@ -25,7 +28,7 @@ from torch.nn import functional as F
 
 from motion_engine.bundle import text_encoder_dir
 from motion_engine.captioning.words import Vocabulary as Pieces
-from motion_engine.runtime.torch.captioner import END, MAX_WORDS, PAD, START, TextDecoder, TextReader
+from motion_engine.runtime.torch.captioner import END, PAD, START, TextDecoder, TextReader
 from motion_engine.text_encoder import TextEncoder
 from training.config import Config, SelfCritical
 from training.data.captions import mirror_caption
@@ -34,16 +37,20 @@ from training.evaluate.caption_metrics import words as words_of
 from training.evaluate.cider import Cider
 from training.latents import Batch, LatentWindow, batches
 from training.loop import EMA, autocast, load_average, pick_device, train
-from training.low_rank import add_low_rank
+from training.low_rank import add_low_rank, merged
 from training.train_captioner import NAME as CAPTIONER
-from training.train_captioner import captioner_sections, make_captioner
+from training.train_captioner import captioner_sections, make_captioner, next_word_loss
 from training.train_mld import LatentData
 from training.vocabulary import Vocabulary
+from training.word_by_word import WordByWord
 
 NAME = "self_critical"
 
 FEWEST_WORDS = 3
 """Pieces of a sentence, as in the engine's beam search."""
+
+MOST_WORDS = 34
+"""Pieces of a drawn sentence, the start among them: the longest captions of people have 33."""
 
 
 def self_critical_section(config: Config) -> SelfCritical:
@@ -92,10 +99,18 @@ class Reward:
     reader : of sentences, frozen.
     encoder : name of the frozen text encoder.
     fit : weight of the similarity, at most 1, beside CIDEr-D, which is 10 for a sentence that everybody says.
+    unheard : what each three words in a row cost that nobody said of any window; garbled sentences are full of them.
+    length : what a sentence is worth that is as long as people's are on average; a shorter one is worth its share.
     """
 
     def __init__(
-        self, references: list[tuple[str, ...]], reader: TextReader, encoder: str, fit: float
+        self,
+        references: list[tuple[str, ...]],
+        reader: TextReader,
+        encoder: str,
+        fit: float,
+        unheard: float,
+        length: float,
     ) -> None:
         # the same clip faster or slower has the same captions
         self._index = {several: i for i, several in enumerate(dict.fromkeys(references))}
@@ -103,6 +118,15 @@ class Reward:
         self._references = references
         self._reader = reader
         self._fit = fit
+        self._unheard = unheard
+        self._length = length
+        self._usual = {
+            several: sum(len(words_of(caption)) for caption in several) / len(several)
+            for several in self._index
+        }
+        self._heard = {
+            trigram for several in self._index for caption in several for trigram in trigrams(caption)
+        }
         self._encoder = TextEncoder(text_encoder_dir(encoder)) if fit else None
         self._vectors: dict[str, Tensor] = {}
 
@@ -112,7 +136,13 @@ class Reward:
             self._cider.score(words_of(sentence), self._index[self._references[window]])
             for sentence, window in zip(sentences, windows, strict=True)
         ]
-        found = torch.tensor(scores)
+        unheard = [sum(part not in self._heard for part in trigrams(sentence)) for sentence in sentences]
+        found = torch.tensor(scores) - self._unheard * torch.tensor(unheard)
+        lengths = [
+            min(len(words_of(sentence)) / self._usual[self._references[window]], 1.0)
+            for sentence, window in zip(sentences, windows, strict=True)
+        ]
+        found = found + self._length * torch.tensor(lengths)
         if self._encoder is not None:
             found = found + self._fit * (self._embedded(sentences) * motions.cpu()).sum(dim=-1)
         return found
@@ -133,6 +163,12 @@ class Reward:
         return torch.stack([self._vectors[s] for s in sentences])
 
 
+def trigrams(sentence: str) -> list[tuple[str, ...]]:
+    """Each three words in a row, with a mark before the first word and behind the last."""
+    framed = ["<start>", *words_of(sentence), "<end>"]
+    return [tuple(framed[at : at + 3]) for at in range(len(framed) - 2)]
+
+
 @torch.no_grad()
 def draw_sentences(
     decoder: TextDecoder, memory: Tensor, mask: Tensor, cannot_begin: NDArray[np.bool_]
@@ -145,15 +181,14 @@ def draw_sentences(
     cannot_begin : (V,) pieces that begin no sentence.
     """
     device = memory.device
-    said = torch.full((len(memory), MAX_WORDS), PAD, device=device)
+    said = torch.full((len(memory), MOST_WORDS), PAD, device=device)
     said[:, 0] = START
     first = torch.from_numpy(cannot_begin).to(device)
-    going = torch.arange(
-        len(memory), device=device
-    )  # most sentences end early: only the others are gone on with
-    for length in range(MAX_WORDS - 1):
-        with autocast(device):
-            logits = decoder(memory[going], mask[going], said[going, : length + 1]).float()
+    # most sentences end early: only the others are gone on with
+    going = torch.arange(len(memory), device=device)
+    writer = WordByWord(decoder, memory, mask)
+    for length in range(MOST_WORDS - 1):
+        logits = writer.next(said[going, length])
         logits[:, [PAD, START]] = float("-inf")
         if length < FEWEST_WORDS:
             logits[:, END] = float("-inf")
@@ -161,9 +196,11 @@ def draw_sentences(
             logits[:, first] = float("-inf")
         following = torch.multinomial(logits.softmax(dim=-1), 1)[:, 0]
         said[going, length + 1] = following
-        going = going[following != END]
-        if not len(going):
+        on = following != END
+        if not on.any():
             break
+        going = going[on]
+        writer.keep(on)
     return said[:, : length + 2]
 
 
@@ -211,8 +248,18 @@ def train_self_critical(
     if config.adapter is not None:
         add_low_rank(decoder, config.adapter.rank)
     decoder = decoder.to(device)
-    reward = Reward(told.references, networks.text, config.bundle.text_encoder, settings.fit)
+    # the same decoder in plain matrices, which draws in half the time
+    speaker = make_captioner(config, len(vocabulary)).decoder.requires_grad_(False).to(device)
+    reward = Reward(
+        told.references,
+        networks.text,
+        config.bundle.text_encoder,
+        settings.fit,
+        settings.unheard,
+        settings.length,
+    )
     count = settings.samples
+    drawn_from = replace(config, data=replace(config.data, shares=settings.shares, rarity=settings.rarity))
 
     def losses(batch: Batch) -> dict[str, Tensor]:
         batch = batch.to(device)
@@ -221,17 +268,29 @@ def train_self_critical(
         vectors = motion[:, 0].repeat_interleave(count, dim=0)
         memory = motion[:, 1:].repeat_interleave(count, dim=0)
         mask = batch.mask.repeat_interleave(count, dim=0)
-        said = draw_sentences(decoder, memory, mask, pieces.cannot_begin)
+        speaker.load_state_dict(merged(decoder.state_dict()))
+        said = draw_sentences(speaker, memory, mask, pieces.cannot_begin)
         sentences = [pieces.sentence(row) for row in said.tolist()]
         windows = batch.windows.repeat_interleave(count).tolist()
         rewards = reward(sentences, windows, vectors).unflatten(0, (-1, count))
         with autocast(device):
             logits = decoder.every(memory, mask, said[:, :-1])
-        loss = policy_loss(logits, said, advantages(rewards).flatten().to(device))
-        return {"loss": loss, "reward": rewards.mean(), "words": (said > END).sum(dim=1).float().mean()}
+        parts = {
+            "policy": policy_loss(logits, said, advantages(rewards).flatten().to(device)),
+            "reward": rewards.mean(),
+            "words": (said > END).sum(dim=1).float().mean(),
+        }
+        parts["loss"] = parts["policy"]
+        if settings.likelihood:
+            theirs = vocabulary.batch(batch.sentences).to(device)
+            with autocast(device):
+                told_of = decoder.every(motion[:, 1:], batch.mask, theirs[:, :-1])
+            parts["likelihood"] = next_word_loss(told_of, theirs)
+            parts["loss"] = parts["loss"] + settings.likelihood * parts["likelihood"]
+        return parts
 
     def drawn(first: int) -> Iterator[Batch]:
-        return batches(told.windows, data.captions, config, settings.batch, 0.0, seed=6, first=first)
+        return batches(told.windows, data.captions, drawn_from, settings.batch, 0.0, seed=6, first=first)
 
     train(
         decoder,

@@ -23,6 +23,7 @@ from motion_engine.captioning.tags import TAGS, tags
 from motion_engine.captioning.words import Vocabulary
 from motion_engine.errors import Cancelled, EngineError
 from motion_engine.expected import expectations, shortfall
+from motion_engine.expected.sentence import echoes
 from motion_engine.kinematics import kinematics
 from motion_engine.kinematics_values import Kinematics
 
@@ -44,6 +45,9 @@ LOG_WEIGHT = 0.2
 
 DENIAL_WEIGHT = 0.5
 """What each thing that a sentence says and the measures deny takes off its score."""
+
+ECHO_WEIGHT = 0.1
+"""What each clause takes off a sentence's score that says nothing new."""
 
 LENGTH_POWER = 1.0
 """How much of its length is forgiven a sentence, where the bundle does not say."""
@@ -70,7 +74,7 @@ class Caption:
     segment : number of the part, or `WHOLE` for the summary of several.
     start, end : seconds of the clip.
     score : similarity of motion and sentence in the joint space plus a weighted log-probability, less what the
-        measures of the motion deny.
+        measures of the motion deny and what it says twice.
     alternatives : other sentences, best first.
     vector : (E,) of the motion in the joint space; None for a summary.
     """
@@ -185,13 +189,17 @@ class Captioner:
                 yield self._ranked(sentences, vector, measures), vector, measures
 
     def _ranked(self, sentences: list[Sentence], vector: Array, measures: Kinematics) -> list[Sentence]:
-        """By fit, likelihood, and what the sentence says that the body does not do: a walk backward, three jumps."""
+        """By fit, likelihood, what the sentence says that the body does not do (a walk backward, three jumps), and
+        what it says twice."""
         fit = self._engine.joint_space.texts([s.text for s in sentences]) @ vector
         weight = float(self._settings.get("log_weight", LOG_WEIGHT))
         scored = [
             Sentence(
                 s.text,
-                float(f) + weight * s.score - DENIAL_WEIGHT * shortfall(expectations(s.text), measures),
+                float(f)
+                + weight * s.score
+                - DENIAL_WEIGHT * shortfall(expectations(s.text), measures)
+                - ECHO_WEIGHT * echoes(s.text),
             )
             for s, f in zip(sentences, fit, strict=True)
         ]

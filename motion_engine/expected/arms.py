@@ -28,6 +28,7 @@ _BOTH_NOT_UP = re.compile(r"\b(?:fists?|swing\w*|sides?)\b")
 _HIGH = re.compile(r"\b(?:(?:over|above) (?:the|his|her|their) head|overhead|high|in the air)\b")
 _NOT_UPRIGHT = re.compile(r"\b(?:lying|lies|cartwheel|handstand|crawl|push-? ?up|climb|ladder|dribbl)")
 
+_SWING = re.compile(rf"\bswing\w* (?:both|the|his|her|their) (?:\w+ )?{_HAND}s\b")
 _WAVE = re.compile(r"\b(?:wav(?:es|ing|e)|says hello|greets?|goodbye)\b")
 _WAVES = re.compile(r"\bwav")
 _CLAP = re.compile(r"\b(?:clap|applau)")
@@ -58,6 +59,10 @@ def expected(said: Sentence) -> Iterator[Expectation]:
         if _THROW.search(clause):
             arms = [one] if one else ["left", "right"]
             yield Expectation.either("throws", *(Bound(f"{arm}_arm.top_speed", 2.0) for arm in arms))
+    if said.says(_SWING):
+        yield Expectation.of(
+            "swings both arms", Bound("left_arm.energy", 0.2), Bound("right_arm.energy", 0.2)
+        )
     if said.says(_CLAP):
         yield _claps(said.times)
 

@@ -13,6 +13,7 @@ _ELSEWHERE = re.compile(
     r"|steps up|up (?:\w+ )?steps|up to|cartwheel\w*|somersault\w*|flips?|rolls?|handstand)\b"
 )
 _GUARD = re.compile(r"\b(?:guard|stance|fight\w*|box(?:es|ing|er)|spar\w*)\b")
+_SMALL_WORDS = {"a", "an", "the", "his", "her", "their"}
 _SIDE = re.compile(r"\b(left|right)(?:ward|wards)?\b")
 
 _NUMBERS = {
@@ -72,6 +73,17 @@ class Sentence:
         """How often something happens, None where no number is named, or several."""
         found = {number(a or b) for a, b in _TIMES.findall(self.text)}
         return found.pop() if len(found) == 1 else None
+
+
+def echoes(sentence: str) -> int:
+    """Clauses that say nothing but what earlier ones said, as the second one of "climbs up and climbs"."""
+    said: set[str] = set()
+    count = 0
+    for clause in Sentence.of(sentence).clauses:
+        words = set(clause.split()) - _SMALL_WORDS
+        count += bool(words) and words <= said
+        said |= words
+    return count
 
 
 def side_of(clause: str) -> str | None:

@@ -7,6 +7,7 @@ import acted
 import pytest
 
 from motion_engine.expected import Bound, Expectation, expectations, shortfall, unmet
+from motion_engine.expected.sentence import echoes
 from motion_engine.kinematics import kinematics
 
 
@@ -35,6 +36,7 @@ def names(sentence: str) -> list[str]:
         ("a person sits down", ["sits down", "stands at first"]),
         ("a person lying on the floor gets up", ["stands up"]),
         ("a person bows", ["bows"]),
+        ("a person swings both arms back and forth", ["swings both arms"]),
         ("a person takes four steps forward", ["goes forward", "takes 4 steps"]),
     ],
 )  # fmt: skip
@@ -84,6 +86,13 @@ def test_acted_motions_are_told_from_others(sentence, does, does_not) -> None:
     assert shortfall(expected, kinematics(does())) == 0 and unmet(expected, kinematics(does())) == []
     other = kinematics(does_not())
     assert shortfall(expected, other) > 0 and unmet(expected, other)
+
+
+def test_clauses_that_say_nothing_new_are_echoes() -> None:
+    assert echoes("a person climbs up and climbs") == 1
+    assert echoes("a person walks forward, turns left and then walks forward") == 1
+    assert echoes("a person walks forward and walks back") == 0
+    assert echoes("") == 0
 
 
 def test_less_off_is_better_and_all_off_is_one() -> None:

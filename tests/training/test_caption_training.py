@@ -19,14 +19,17 @@ from training import loop, low_rank
 from training.config import AdapterSection, Config
 from training.data.captions import mirror_caption
 from training.data.motion_set import MotionSet
+from training.export.adapter import stored_adapter, without_adapters
 from training.latents import LatentWindow
 from training.recipe import CAPTION_STAGES, export_run, extend_run, recipe, train_stage
 from training.restore import restore
 from training.train_captioner import load_captioner, told_by_people
-from training.train_mld import LatentData
+from training.train_mld import LatentData, latent_data
 from training.train_mote import ALIKE, ALONE, CLEAN, draw_times, load_mote, load_motion_tokens
 from training.train_self_critical import (
     FEWEST_WORDS,
+    MOST_WORDS,
+    Reward,
     advantages,
     draw_sentences,
     policy_loss,
@@ -34,6 +37,7 @@ from training.train_self_critical import (
     train_self_critical,
 )
 from training.vocabulary import SPECIAL, Vocabulary
+from training.word_by_word import WordByWord
 
 CAPTIONS = """
 [captioner]
@@ -56,7 +60,12 @@ steps = 12
 batch = 4
 samples = 3
 fit = 0.5
+unheard = 0.1
+length = 0.5
+likelihood = 0.2
 learning_rate = 3e-2
+rarity = 0.5
+shares = { waves = 0.7, walks = 0.3 }
 [mote]
 width = 32
 heads = 2
@@ -197,7 +206,9 @@ def test_a_decoder_trained_on_what_it_says_is_an_adapter_of_the_bundle(
     extended = find(adapted / "tiny")
     assert set(extended.manifest["adapters"]) == {"text_decoder"}
     rows = [json.loads(line) for line in (adapted / "run" / "self_critical.jsonl").read_text().splitlines()]
-    assert all(np.isfinite(row["loss"]) and -0.5 <= row["reward"] <= 10.5 for row in rows)
+    assert all(np.isfinite(row["loss"]) and row["reward"] <= 10.5 for row in rows)
+    for row in rows:
+        assert row["loss"] == pytest.approx(row["policy"] + 0.2 * row["likelihood"], abs=1e-3)
     words = np.array([[START, 4, 5]])
     memory = {
         "memory": np.random.default_rng(0).standard_normal((1, 3, 16), dtype=np.float32),
@@ -207,6 +218,30 @@ def test_a_decoder_trained_on_what_it_says_is_an_adapter_of_the_bundle(
         Engine(one, "cpu", backend).network("text_decoder")(memory)[0] for one in (bundle, extended)
     )
     assert np.isfinite(after).all() and np.abs(before - after).max() > 1e-3
+
+
+def test_peoples_captions_become_likelier_beside_its_own(caption_config, run, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "LOG_EVERY", 1)
+    settings = replace(caption_config.self_critical, likelihood=20.0, fit=0.0, steps=40, learning_rate=1e-2)
+    config = replace(caption_config, self_critical=settings)
+    data = latent_data(config, motion_set := MotionSet.load(run / "motions.npz"), run)
+    train_self_critical(config, data, motion_set, tmp_path, run)
+    rows = [json.loads(line) for line in (tmp_path / "self_critical.jsonl").read_text().splitlines()]
+    first, last = (np.mean([row["likelihood"] for row in part]) for part in (rows[:5], rows[-5:]))
+    assert last < 0.9 * first
+
+
+def test_a_network_is_adapted_anew(adapted, bundle, caption_config):
+    """Its new adapter takes the place of the old one, in place of being added to it."""
+    plain = without_adapters(find(adapted / "tiny"), ["text_decoder"])
+    extend_run(caption_config, plain, adapted / "run", adapted / "anew" / "tiny", "", 0.5)
+    halved = find(adapted / "anew" / "tiny")  # checks every hash
+    whole, half = (stored_adapter(one, "text_decoder") for one in (find(adapted / "tiny"), halved))
+    for key in [key.removesuffix(".up") for key in whole if key.endswith(".up")]:
+        one, other = (each[f"{key}.up"] @ each[f"{key}.down"] for each in (whole, half))
+        torch.testing.assert_close(other, one / 2, atol=1e-4, rtol=1e-2)
+    with pytest.raises(ValueError, match="no adapter of a network mld"):
+        without_adapters(plain, ["mld"])
 
 
 def test_a_bundle_that_leans_on_another_takes_its_adapter_along(adapted, caption_config, run):
@@ -268,12 +303,51 @@ def test_drawn_sentences_begin_end_and_are_padded(run, caption_config):
     torch.manual_seed(0)
     memory, mask = torch.randn(40, 3, 16), torch.ones(40, 3, dtype=torch.bool)
     said = draw_sentences(networks.decoder, memory, mask, cannot)
-    assert (said[:, 0] == START).all() and said.shape[1] <= MAX_WORDS
+    assert (said[:, 0] == START).all() and said.shape[1] <= MOST_WORDS
     for row in said.tolist():
         assert not cannot[row[1]] and START not in row[1:]
         if END in row:
             at = row.index(END)
             assert at > FEWEST_WORDS and set(row[at + 1 :]) <= {PAD} and PAD not in row[:at]
+
+
+def test_word_by_word_the_decoder_says_what_it_says_at_once(run, caption_config):
+    networks, words = load_captioner(caption_config, run)
+    memory, mask = torch.randn(4, 5, 16), torch.arange(5) < torch.tensor([[5], [3], [2], [5]])
+    said = torch.randint(END + 1, len(words), (4, 6))
+    with torch.no_grad():
+        writer = WordByWord(networks.decoder, memory, mask)
+        rows = torch.arange(4)
+        for count in range(1, 7):
+            alone = networks.decoder(memory[rows], mask[rows], said[rows, :count])
+            torch.testing.assert_close(writer.next(said[rows, count - 1]), alone)
+            if count == 3:
+                writer.keep(torch.tensor([True, False, True, True]))
+                rows = torch.tensor([0, 2, 3])
+
+
+def test_words_in_a_row_that_nobody_says_cost(run, caption_config):
+    networks, _ = load_captioner(caption_config, run)
+    references = [("a man picks up a box", "the man stands up"), ("a man stands up", "she jumps")]
+    rewards = [
+        Reward(references, networks.text, caption_config.bundle.text_encoder, 0.0, unheard, 0.0)
+        for unheard in (0.0, 0.5)
+    ]
+    sentences = ["a man picks up a box", "a man stands up a box", "a man stands up"]
+    plain, dear = (reward(sentences, [0, 0, 0], torch.zeros(3, 16)) for reward in rewards)
+    # "stands up a": its other words stand side by side in what people say
+    torch.testing.assert_close(plain - dear, torch.tensor([0.0, 0.5, 0.0]))
+
+
+def test_a_sentence_as_long_as_peoples_is_worth_more(run, caption_config):
+    networks, _ = load_captioner(caption_config, run)
+    references = [("a man walks", "the man walks forward slowly"), ("she jumps",)]
+    encoder = caption_config.bundle.text_encoder
+    plain, long = (Reward(references, networks.text, encoder, 0.0, 0.0, length) for length in (0.0, 0.5))
+    sentences = ["a man", "a man walks forward", "a man walks forward slowly", "she jumps"]
+    windows, motions = [0, 0, 0, 1], torch.zeros(4, 16)
+    gained = long(sentences, windows, motions) - plain(sentences, windows, motions)
+    torch.testing.assert_close(gained, torch.tensor([0.25, 0.5, 0.5, 0.5]))
 
 
 def test_a_sentence_that_scores_better_than_its_rivals_becomes_likelier():

@@ -6,8 +6,8 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,22 @@ def stored_adapter(bundle: Bundle, network: str) -> dict[str, Tensor]:
     """The adapter that a bundle has for one of its networks, single precision; empty where it has none."""
     file = bundle.adapter(network)
     return {} if file is None else {key: value.float() for key, value in load_file(file).items()}
+
+
+def without_adapters(bundle: Bundle, networks: Collection[str]) -> Bundle:
+    """``bundle`` as it was before some of its networks were adapted, so that they can be adapted anew.
+
+    Raises
+    ------
+    ValueError
+        If one of the networks has no adapter.
+    """
+    known = bundle.manifest.get("adapters", {})
+    for name in networks:
+        if name not in known:
+            raise ValueError(f"The bundle {bundle.name} has no adapter of a network {name}.")
+    kept = {name: file for name, file in known.items() if name not in networks}
+    return replace(bundle, manifest={**bundle.manifest, "adapters": kept})
 
 
 def write_adapter_bundle(
