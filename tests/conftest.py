@@ -14,6 +14,10 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
+# workers side by side share the cores: threads that wait for one another would take three times as long
+if (workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))) > 1:
+    os.environ.setdefault("OMP_NUM_THREADS", str(max((os.cpu_count() or 1) // workers, 1)))
+
 
 @pytest.fixture(scope="session")
 def goldens():
