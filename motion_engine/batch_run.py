@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,18 +62,7 @@ def requests_for(items: Sequence[BatchItem], defaults: BatchDefaults) -> list[Ge
     for item in items:
         seed = item.seed
         if seed is None:
-            kind = BatchItem(
-                0,
-                item.prompt,
-                item.duration,
-                None,
-                1,
-                None,
-                item.sampler,
-                item.steps,
-                item.guidance,
-                item.tries,
-            )
+            kind = replace(item, line=0, seed=None, count=1, name=None)
             seed = defaults.seed + used.get(kind, 0)
             used[kind] = used.get(kind, 0) + item.count
         requests.append(

@@ -20,6 +20,10 @@ Draw = Callable[[Sequence[int], int], list[Motion]]
 """Takes number so and so, drawn for the k-th time (0, 1, ...)."""
 
 
+FIELDS = ("draw", "draws", "unmet", "fit", "far")
+"""What the provenance of a judged take says; see `best_of_draws`, and `Judge` for ``fit``."""
+
+
 @dataclass(frozen=True)
 class Verdict:
     """How much a take lacks, 0 for nothing; what it does not do, in words; and whether it is far from its sentence."""

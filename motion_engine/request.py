@@ -155,7 +155,9 @@ def make_plan(bundle: Bundle, request: GenerateRequest) -> Plan:
     tries = preset.get("tries", 1) if request.tries is None else request.tries
     if not 1 <= tries <= MAX_TRIES:
         raise EngineError(
-            "bad_tries", f"A take cannot be drawn {tries} times.", f"Choose 1 to {MAX_TRIES}; 4 is usual."
+            "bad_tries",
+            f"A take cannot be drawn {tries} times.",
+            f"Choose 1 to {MAX_TRIES}; {preset.get('tries', 1)} is usual.",
         )
     try:
         times = _times(sampler, preset, steps)

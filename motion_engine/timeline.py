@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from motion_engine import quaternion as quat
+from motion_engine import redraw
 from motion_engine.bundle import Bundle
 from motion_engine.captioning.surprise import check_surprise
 from motion_engine.cleanup import carry_by_feet, lock_feet
@@ -178,22 +179,36 @@ def generate_timeline(
                     "start": start / whole.fps,
                     "end": whole.n_frames / whole.fps,
                     "seed": asked.seed,
+                    # of this part alone, not of the whole
+                    **{field: made.provenance[field] for field in redraw.FIELDS if field in made.provenance},
                 }
             )
         assert whole is not None
         whole = ease(whole, [round(span["start"] * whole.fps) for span in spans[1:]])
         if request.foot_lock:
             whole = lock_feet(carry_by_feet(whole))
-        whole.provenance |= {
-            "prompt": "; ".join(span["prompt"] for span in spans),
-            "seed": request.seed + index,
-            "duration": whole.duration,
-            "foot_lock": request.foot_lock,
-            "parts": spans,
-            "quality": quality(whole),
-        }
+        of_parts = {field: value for field, value in whole.provenance.items() if field not in redraw.FIELDS}
+        whole.provenance = (
+            of_parts
+            | _doubts(spans)
+            | {
+                "prompt": "; ".join(span["prompt"] for span in spans),
+                "seed": request.seed + index,
+                "duration": whole.duration,
+                "foot_lock": request.foot_lock,
+                "parts": spans,
+                "quality": quality(whole),
+            }
+        )
         motions.append(whole)
     return motions
+
+
+def _doubts(spans: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What all parts together do not do, and whether one of them is far from its sentence."""
+    unmet = [name for span in spans for name in span.get("unmet", ())]
+    far = any(span.get("far") for span in spans)
+    return ({"unmet": unmet} if unmet else {}) | ({"far": True} if far else {})
 
 
 def _part(

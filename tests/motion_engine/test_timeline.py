@@ -117,3 +117,13 @@ def test_timelines_that_cannot_be_read(text):
 def test_timelines_that_cannot_be_made(engine, prompts, word):
     with pytest.raises(EngineError, match=word):
         part_requests(engine.bundle, GenerateRequest(prompts=prompts))
+
+
+def test_parts_say_what_they_miss_and_only_the_first_is_drawn_again_unasked(engine):
+    parts = (("a person jumps nine times", 2.0), ("a person jumps ten times", 2.0))
+    (made,) = engine.generate(GenerateRequest(prompts=parts, tries=2))
+    assert [part["unmet"] for part in made.provenance["parts"]] == [["jumps 9 times"], ["jumps 10 times"]]
+    assert made.provenance["unmet"] == ["jumps 9 times", "jumps 10 times"]
+    assert "draws" not in made.provenance and made.provenance["parts"][1]["draws"] == 2
+    first, second = part_requests(engine.bundle, GenerateRequest(prompts=parts))
+    assert (first.tries, second.tries) == (None, 1)

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which of several sentences is said: what the measures deny, and what repeats itself, gives way."""
+
+from __future__ import annotations
+
+import acted
+import numpy as np
+import pytest
+
+from motion_engine.captioning.captioner import Sentence
+from motion_engine.engine import Engine
+from motion_engine.kinematics import kinematics
+
+
+@pytest.fixture(scope="module")
+def engine():
+    return Engine.load(device="cpu")
+
+
+def best(engine: Engine, nearest: str, other: str) -> str:
+    """The choice for a walk forward that lies between two equally likely sentences, a little nearer to the first."""
+    first, second = engine.joint_space.texts([nearest, other])
+    vector = 1.05 * first + second
+    vector /= np.linalg.norm(vector)
+    given = [Sentence(nearest, -1.0), Sentence(other, -1.0)]
+    return engine.captioner._ranked(given, vector, kinematics(acted.walk()))[0].text
+
+
+def test_the_sentence_that_fits_best_is_said(engine):
+    assert best(engine, "someone walks ahead", "a person strolls forward") == "someone walks ahead"
+
+
+def test_a_sentence_that_the_measures_deny_gives_way(engine):
+    assert best(engine, "a person walks backward", "a person walks forward") == "a person walks forward"
+
+
+def test_of_two_like_sentences_the_one_without_an_echo_is_said(engine):
+    told = best(engine, "a person walks forward and then walks forward", "a person walks forward")
+    assert told == "a person walks forward"
