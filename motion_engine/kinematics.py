@@ -11,9 +11,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from motion_engine import quaternion as quat
 from motion_engine import skeleton
 from motion_engine.kinematics_signals import Mask, extrema, main_axis, smooth, spans, velocity
-from motion_engine.kinematics_values import Air, Arm, Hands, Kinematics, Leg, Pelvis, Travel, Trunk
+from motion_engine.kinematics_values import Air, Arm, Hands, Head, Kinematics, Leg, Pelvis, Travel, Trunk
 from motion_engine.motion import Motion
 
 Array = NDArray[np.floating]
@@ -52,6 +53,7 @@ def kinematics(motion: Motion) -> Kinematics:
         left_leg=_leg(joints, body, relative_speed[:, 7], clearance[:, 0], fps, "left"),
         right_leg=_leg(joints, body, relative_speed[:, 8], clearance[:, 1], fps, "right"),
         trunk=_trunk(body, fps),
+        head=_head(motion.rotations.astype(float)),
     )
 
 
@@ -330,3 +332,13 @@ def _trunk(body: Array, fps: float) -> Trunk:
         left_bends=sum(bool(roll[i] > 15.0) for i in lefts),
         right_bends=sum(bool(roll[i] < -15.0) for i in rights),
     )
+
+
+def _head(rotations: Array) -> Head:
+    joint = skeleton.JOINT["head"]
+    turned = rotations[:, joint]
+    while (joint := skeleton.PARENTS[joint]) >= 0:
+        turned = quat.multiply(rotations[:, joint], turned)
+    front = quat.rotate(turned, np.array([0.0, 0.0, 1.0]))
+    yaw = smooth(np.unwrap(np.arctan2(front[:, 0], front[:, 2])), 3)
+    return Head(sweep=float(np.degrees(np.ptp(yaw))))

@@ -149,6 +149,13 @@ class Trunk:
 
 
 @dataclass(frozen=True)
+class Head:
+    """``sweep``: largest angle between two directions that it faces, seen from above, with whatever turns it."""
+
+    sweep: float
+
+
+@dataclass(frozen=True)
 class Hands:
     """Both wrists together.
 
@@ -179,6 +186,7 @@ class Kinematics:
     left_leg: Leg
     right_leg: Leg
     trunk: Trunk
+    head: Head
 
     @property
     def steps(self) -> int:

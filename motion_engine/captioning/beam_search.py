@@ -9,7 +9,7 @@ model from stuttering.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,6 +85,76 @@ def search(
         missing = max(width - len(ended), 0)
         ended += [Candidate(b.words, b.total / len(b.words) ** length_power) for b in own[:missing]]
     return [sorted(found, key=lambda c: -c.score)[:width] for found in finished]
+
+
+def other_openings(
+    network: Network,
+    opening: Sequence[int],
+    known: Sequence[Sequence[Candidate]],
+    *,
+    most: int = 6,
+    least: float = 0.02,
+    max_words: int = 40,
+    length_power: float = 1.0,
+    on_step: Callable[[], None] | None = None,
+) -> list[list[Candidate]]:
+    """Sentences that go on after ``opening`` in ways that no known one does, each with its likeliest pieces.
+
+    Beams tend to be one act in five wordings, because an act that is a little likelier has more wordings over those of
+    the next. What comes first after the subject names the act.
+
+    Parameters
+    ----------
+    opening : pieces that all of them begin with, at least one.
+    known : the sentences of each clip, as `search` found them.
+    most, least : so many ways a clip, of this probability or more.
+    max_words, length_power, on_step : as for `search`.
+    """
+    start = tuple(opening)
+    clips = len(known)
+    rows = np.arange(clips)
+    total = np.zeros(clips)
+    scores = np.empty((clips, 0), dtype=np.float32)
+    for length in range(len(start) + 1):
+        if on_step:
+            on_step()
+        words = np.tile(np.array([(START, *start[:length])], dtype=np.int64), (clips, 1))
+        scores = _log_softmax(network(words, rows))
+        if length < len(start):
+            total += scores[:, start[length]]
+    scores[:, [PAD, START, END]] = -np.inf
+    beams: list[tuple[int, _Beam]] = []
+    for clip, sentences in enumerate(known):
+        heard = {
+            c.words[len(start)]
+            for c in sentences
+            if c.words[: len(start)] == start and len(c.words) > len(start)
+        }
+        likely = [int(i) for i in np.argsort(-scores[clip], kind="stable")[: most + len(heard)]]
+        for piece in [i for i in likely if i not in heard and scores[clip, i] >= np.log(least)][:most]:
+            beams.append((clip, _Beam((*start, piece), float(total[clip] + scores[clip, piece]))))
+    found: list[list[Candidate]] = [[] for _ in range(clips)]
+    for length in range(len(start) + 1, max_words):
+        if not beams:
+            break
+        if on_step:
+            on_step()
+        kept = [beam.words for _, beam in beams]
+        words = np.array([(START, *spoken) for spoken in kept], dtype=np.int64)
+        scores = _log_softmax(network(words, np.array([clip for clip, _ in beams])))
+        _forbid(scores, kept, np.zeros(scores.shape[1], dtype=bool), length, 0)
+        longer = []
+        for (clip, beam), row in zip(beams, scores, strict=True):
+            piece = int(row.argmax())
+            value = beam.total + float(row[piece])
+            if piece == END:
+                found[clip].append(Candidate(beam.words, value / length**length_power))
+            else:
+                longer.append((clip, _Beam((*beam.words, piece), value)))
+        beams = longer
+    for clip, beam in beams:
+        found[clip].append(Candidate(beam.words, beam.total / len(beam.words) ** length_power))
+    return found
 
 
 def _advance(

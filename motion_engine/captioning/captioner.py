@@ -34,6 +34,9 @@ Array = NDArray[np.floating]
 
 BEAM_WIDTH = 5
 
+SUBJECT = "a person"
+"""What most captions begin with; beside the beams stand sentences that go on after it with other likely verbs."""
+
 PARTS_TOGETHER = 2
 """Parts computed together where somebody waits: a step must not take long, because cancelling waits for it."""
 
@@ -117,11 +120,17 @@ class Captioner:
             given = {"memory": memory.tokens[rows], "memory_mask": memory.mask[rows], "words": words}
             return np.asarray(decoder(given)[0], dtype=np.float32)
 
+        most = int(self._settings["max_words"])
+        power = float(self._settings.get("length_power", LENGTH_POWER))
         found = beam_search.search(
-            network, len(memory.tokens), self._words.cannot_begin, width=BEAM_WIDTH,
-            max_words=int(self._settings["max_words"]),
-            length_power=float(self._settings.get("length_power", LENGTH_POWER)), on_step=check,
+            network, len(memory.tokens), self._words.cannot_begin, width=BEAM_WIDTH, max_words=most,
+            length_power=power, on_step=check,
         )  # fmt: skip
+        if subject := self._words.ids(SUBJECT):
+            others = beam_search.other_openings(
+                network, subject, found, max_words=most, length_power=power, on_step=check
+            )
+            found = [[*beams, *other] for beams, other in zip(found, others, strict=True)]
         return [self._distinct(candidates) for candidates in found]
 
     def caption(

@@ -34,6 +34,11 @@ _NO_LEAN = re.compile(r"\b(?:down|over|lung\w*|knees|path|run\w*|walk\w*|turn\w*
 _STILL = re.compile(
     r"\b(?:stands? still|stands? motionless|does not move|waits? motionless|stands? quietly)\b"
 )
+_LOOKS_AROUND = re.compile(r"\blook(?:s|ing) (?:all )?around\b")
+_TURNS_HEAD = re.compile(
+    r"\blook(?:s|ing) (?:to )?(?:the |his |her |their )?(?:left|right)\b"
+    r"|\b(?:turn|shak|rotat)(?:s|es|ing) (?:the|his|her|their) head\b|\blook(?:s|ing) (?:from )?side to side\b"
+)
 
 STANDING = 0.82
 """Height of the pelvis, as a share of the standing one, over which a body stands."""
@@ -44,6 +49,7 @@ def expected(said: Sentence) -> Iterator[Expectation]:
     yield from _down_and_up(said)
     yield from _on_the_floor(said)
     yield from _leaning(said)
+    yield from _head(said)
     if said.says(_STILL) and len(said.clauses) == 1:
         yield Expectation.of("stands still", Bound("travel.path", high=0.6), Bound("still", 0.4))
 
@@ -109,3 +115,10 @@ def _leaning(said: Sentence) -> Iterator[Expectation]:
         yield Expectation.either("bends down", Bound("trunk.pitch", 25.0), Bound("pelvis.lowest", high=0.8))
     if (lean := _LEAN.search(said.text)) and said.side and not said.says(_NO_LEAN):
         yield Expectation.of(f"leans to the {lean[1]}", Bound(f"trunk.roll_{lean[1]}", 12.0))
+
+
+def _head(said: Sentence) -> Iterator[Expectation]:
+    if said.says(_LOOKS_AROUND):
+        yield Expectation.of("looks around", Bound("head.sweep", 40.0))
+    elif said.says(_TURNS_HEAD):
+        yield Expectation.of("turns the head", Bound("head.sweep", 15.0))

@@ -11,7 +11,7 @@ import numpy as np
 from motion_engine.kinematics_values import Kinematics
 
 SPREAD = {
-    "turn": 90.0, "turned": 180.0, "pitch": 30.0, "roll_left": 20.0, "roll_right": 20.0,
+    "turn": 90.0, "turned": 180.0, "pitch": 30.0, "roll_left": 20.0, "roll_right": 20.0, "sweep": 60.0,
     "forward": 1.0, "left": 0.5, "path": 1.0, "distance": 1.0,
     "moving_speed": 0.5, "top_speed": 1.0, "start": 0.2, "end": 0.2, "lowest": 0.2, "highest": 0.3,
     "jumps": 2.0, "flights": 2.0, "claps": 2.0, "dips": 1.0, "waves": 2.0, "raises": 2.0, "steps": 3.0,

@@ -10,7 +10,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from motion_engine.captioning.beam_search import search
+from motion_engine.captioning.beam_search import Candidate, other_openings, search
 from motion_engine.captioning.words import END, PAD, START, Vocabulary
 
 PIECES = ["<pad>", "<start>", "<end>", "a", "person", "walk", "##s", "##ing", ",", "jump", "turn", "-", "u"]
@@ -138,3 +138,45 @@ def test_a_broken_vocabulary_is_refused(tmp_path):
         Vocabulary(["a", "b", "c", "d"])
     with pytest.raises(ValueError, match="must begin with"):
         Vocabulary(json.loads('["<pad>", "<start>", "<end>"]'))
+
+
+def test_other_openings_go_on_with_verbs_that_the_known_sentences_lack():
+    """After "a person" walk, jump and turn have 0.6, 0.3 and 0.08, what is left has less than 0.02 together."""
+    verbs = {"walk": 0.6, "jump": 0.3, "turn": 0.08}
+
+    def network(words, rows):
+        shares = np.full((len(words), len(PIECES)), 1e-4)
+        for line, spoken in enumerate(words.tolist()):
+            said = [PIECES[piece] for piece in spoken[1:]]
+            if said == ["a", "person"]:
+                for verb, share in verbs.items():
+                    shares[line, ID[verb]] = share
+            else:
+                follows = {0: "a", 1: "person", 3: "##s"}.get(len(said))
+                shares[line, ID[follows] if follows else END] = 1.0
+        return np.log(shares)
+
+    known = [[Candidate(tuple(ids("a person walk ##ing")), -1.0)], [Candidate(tuple(ids("u turn")), -1.0)]]
+    found = other_openings(network, ids("a person"), known, length_power=0.0)
+    spoken = [[WORDS.sentence(candidate.words) for candidate in candidates] for candidates in found]
+    assert spoken == [
+        ["a person jumps", "a person turns"],
+        ["a person walks", "a person jumps", "a person turns"],
+    ]
+    scores = [candidate.score for candidate in found[1]]
+    assert np.exp(scores) == pytest.approx([0.6, 0.3, 0.08], rel=0.02)
+    fewer = other_openings(network, ids("a person"), known, most=1, least=0.2)
+    assert [[WORDS.sentence(c.words) for c in candidates] for candidates in fewer] == [
+        ["a person jumps"], ["a person walks"],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_other_openings_keep_the_rules_of_a_sentence(seed: int):
+    network = random_network(seed)
+    known = search(network, 3, WORDS.cannot_begin, max_words=12)
+    for candidates in other_openings(network, ids("a person"), known, least=1e-6, max_words=12):
+        for words in (candidate.words for candidate in candidates):
+            assert 3 <= len(words) <= 12 and not {PAD, START, END} & set(words)
+            triples = [words[i : i + 3] for i in range(len(words) - 2)]
+            assert len(triples) == len(set(triples))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import acted
+import numpy as np
 import pytest
 
 from motion_engine.expected import Bound, Expectation, expectations, shortfall, unmet
@@ -38,6 +39,8 @@ def names(sentence: str) -> list[str]:
         ("a person bows", ["bows"]),
         ("a person swings both arms back and forth", ["swings both arms"]),
         ("a person takes four steps forward", ["goes forward", "takes 4 steps"]),
+        ("a person stands and looks around", ["looks around"]),
+        ("a person turns the head to the left", ["turns the head"]),
     ],
 )  # fmt: skip
 def test_sentences_name_what_can_be_measured(sentence: str, expected: list[str]) -> None:
@@ -51,7 +54,6 @@ def test_sentences_name_what_can_be_measured(sentence: str, expected: list[str])
         "blorp the zindle",
         "a person does not walk forward",
         "a person almost falls",
-        "a person turns the head to the left",
         "a person turns left, then turns right",
         "a person lifts the right arm backward",
         "a person raises the hands to the chest",
@@ -120,3 +122,9 @@ def test_every_measure_exists() -> None:
     for sentence in sentences:
         assert expectations(sentence), sentence
         shortfall(expectations(sentence), measured)
+
+
+@pytest.mark.parametrize(("degrees", "missing"), [(5.0, ["looks around"]), (40.0, [])])
+def test_who_looks_around_turns_the_head(degrees: float, missing: list[str]) -> None:
+    motion = acted.pose(head=acted.column(degrees * np.sin(2.0 * acted.time_of(3.0)), 1))
+    assert unmet(expectations("a person looks around"), kinematics(motion)) == missing

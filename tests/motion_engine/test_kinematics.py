@@ -133,3 +133,12 @@ def test_signals():
     assert np.allclose(smooth(line, 5), line)
     assert spans(np.array([True, True, False, True])) == [(0, 2), (3, 4)]
     assert extrema(np.array([0, 1, 0.9, 1.1, 0, 1.0]), 0.5) == ([3, 5], [0, 4])
+
+
+@pytest.mark.parametrize("joint", ["pelvis", "spine2", "neck", "head"])
+def test_the_head_sweeps_with_whatever_turns_it(joint):
+    yaw = np.linspace(-100.0, 100.0, len(acted.time_of()))
+    measured = kinematics(acted.pose(**{joint: acted.column(yaw, 1)}))
+    assert measured.head.sweep == pytest.approx(200.0, rel=0.03)
+    nodding = kinematics(acted.pose(head=acted.column(30.0 * np.sin(yaw / 20.0), 0)))
+    assert nodding.head.sweep == pytest.approx(0.0, abs=0.1)
