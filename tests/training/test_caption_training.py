@@ -262,6 +262,8 @@ def test_the_student_comes_nearer_to_the_ends_and_its_adapter_stands_beside_anot
     assert found.manifest["adapters"]["motionlcm"] == names
     kinds = [{value.dtype.name for value in read(found.path / name).values()} for name in names]
     assert kinds == [{"float16"}, {"int8", "float16"}]
+    extend_run(config, found, tmp_path / "run", tmp_path / "three" / "tiny", "")
+    assert sorted(file.name for file in (tmp_path / "three" / "tiny").glob("*.adapter.*")) == names[:1]
     alone, both = stored_adapter(find(one), "motionlcm"), stored_adapter(found, "motionlcm")
     for key in [key.removesuffix(".up") for key in alone if key.endswith(".up")]:
         change, twice = (each[f"{key}.up"] @ each[f"{key}.down"] for each in (alone, both))

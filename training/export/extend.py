@@ -131,7 +131,12 @@ def extend_bundle(
                 for name, adapter in adapters.items()
             }
             named, hashes = save_adapters(folder, together)
+            replaced = {file for name in named for file in adapter_names(manifest, name)}
             manifest["adapters"] = manifest.get("adapters", {}) | named
+            after = {file for name in manifest["adapters"] for file in adapter_names(manifest, name)}
+            for file in replaced - after:
+                (folder / file).unlink()
+                del files[file]
             files |= hashes
         for name in written:
             files[name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
