@@ -100,30 +100,6 @@ class LCMTraining:
 
 
 @dataclass(frozen=True)
-class LCMEnds:
-    """An adapter of the student, trained on the ends of the teacher's paths; see `training.train_lcm_ends`.
-
-    Attributes
-    ----------
-    steps, batch, learning_rate, guidance_range, huber, ema, paths : as for `LCMTraining`.
-    finer : steps of the teacher from one time of the student's grid to the next.
-    first_share : how often a clip is at the first time, which is all that one step sees, beyond an even draw.
-    perceptual : weight of what the caption side's encoder sees of the difference.
-    """
-
-    steps: int
-    batch: int
-    learning_rate: float
-    guidance_range: list[float]
-    huber: float
-    ema: float
-    paths: int
-    finer: int
-    first_share: float
-    perceptual: float
-
-
-@dataclass(frozen=True)
 class AdapterSection:
     """Low-rank adaptation of the networks of ``bundle``, which the new bundle leans on; see `training.low_rank`."""
 
@@ -292,7 +268,6 @@ class Config:
     lcm_training: LCMTraining
     presets: dict[str, dict[str, Any]] = field(default_factory=dict)
     adapter: AdapterSection | None = None
-    lcm_ends: LCMEnds | None = None
     control_training: ControlTraining | None = None
     frame_control_training: FrameControlTraining | None = None
     emdm: EMDMSection | None = None
@@ -330,7 +305,6 @@ class Config:
         }
         made: dict[str, Any] = {name: _section(path, name, kind, data) for name, kind in sections.items()}
         optional = {
-            "lcm_ends": LCMEnds,
             "control_training": ControlTraining,
             "frame_control_training": FrameControlTraining,
             "emdm": EMDMSection,

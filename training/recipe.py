@@ -32,8 +32,6 @@ from training.train_control import load_control, train_control
 from training.train_emdm import emdm_sections, load_emdm, train_emdm
 from training.train_frame_control import load_frame_control, train_frame_control
 from training.train_lcm import load_lcm, train_lcm
-from training.train_lcm_ends import NAME as LCM_ENDS
-from training.train_lcm_ends import ends_section, train_lcm_ends
 from training.train_mld import latent_data, load_mld, train_mld
 from training.train_mote import DENOISER as MOTE
 from training.train_mote import (
@@ -49,25 +47,12 @@ from training.train_vae import load_vae, report_reconstruction, train_vae
 
 VAE_SCORES = "vae_scores.json"
 CAPTION_STAGES = {CAPTIONER: train_captioner, MOTION_TOKENS: train_motion_tokens, MOTE: train_mote}
-LATENT_STAGES = ("mld", "motionlcm", LCM_ENDS, "control")
+LATENT_STAGES = ("mld", "motionlcm", "control")
 """What speaks of velocity, which is too much to say of frames side by side."""
 
-STAGES = (
-    "vae",
-    "mld",
-    "motionlcm",
-    LCM_ENDS,
-    "control",
-    "control_frames",
-    "emdm",
-    *CAPTION_STAGES,
-    SELF_CRITICAL,
-)
+STAGES = ("vae", "mld", "motionlcm", "control", "control_frames", "emdm", *CAPTION_STAGES, SELF_CRITICAL)
 
-ADAPTED = {name: name for name in ("motionlcm", "mld", "emdm", "control")} | {
-    LCM_ENDS: "motionlcm",
-    SELF_CRITICAL: "text_decoder",
-}
+ADAPTED = {name: name for name in ("motionlcm", "mld", "emdm", "control")} | {SELF_CRITICAL: "text_decoder"}
 """Stages that can train adapters, and the network of a bundle that these are for."""
 
 
@@ -90,7 +75,6 @@ def train_stage(
         "vae": config.vae_training.steps,
         "mld": config.mld_training.steps,
         "motionlcm": config.lcm_training.steps,
-        LCM_ENDS: config.lcm_ends.steps if config.lcm_ends else 0,
         "control": config.control_training.steps if config.control_training else 0,
         "control_frames": config.frame_control_training.steps if config.frame_control_training else 0,
         "emdm": config.emdm_training.steps if config.emdm_training else 0,
@@ -110,9 +94,6 @@ def train_stage(
             train_vae(config, motion_set, run, start_from, decoder_only)
         elif stage == "mld":
             train_mld(config, latent_data(config, motion_set, run), run, start_from)
-        elif stage == LCM_ENDS:
-            ends_section(config)
-            train_lcm_ends(config, latent_data(config, motion_set, run), run, start_from)
         elif stage == "control":
             train_control(config, motion_set, run, start_from)
         elif stage == "control_frames":
@@ -214,13 +195,7 @@ def keep_vae(start: Path, run: Path) -> None:
 
 
 def extend_run(
-    config: Config,
-    bundle: Bundle,
-    run: Path,
-    out: Path,
-    command: str,
-    strength: float = 1.0,
-    beside: int | None = None,
+    config: Config, bundle: Bundle, run: Path, out: Path, command: str, strength: float = 1.0
 ) -> None:
     """Write ``bundle`` with what ``run`` has beyond it: encoder or better decoder, EMDM, caption side, adapters.
 
@@ -228,8 +203,6 @@ def extend_run(
     ----------
     strength : what the adapters are multiplied with. Between the old weights and the new ones there often lies a place
         that keeps what the old ones did well (Wortsman et al. 2022).
-    beside : rank at which the adapters are stored, in 8 bits, beside those that the bundle has; None adds them to
-        those.
     """
     with np.load(run / "latent_stats.npz") as stats:
         latent_stats = stats["mean"], stats["std"]
@@ -246,7 +219,6 @@ def extend_run(
         emdm=emdm,
         captions=caption_side(config, run),
         adapters=adapters,
-        beside=beside,
         command=command,
     )
 

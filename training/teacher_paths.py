@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from motion_engine.runtime.torch.denoiser import Denoiser
 from motion_engine.samplers.schedule import N_TRAIN
-from training.config import LCMEnds, LCMTraining
+from training.config import Config
 from training.ddim import guided_ddim_step
 from training.latents import Batch
 from training.loop import autocast
@@ -41,48 +41,25 @@ class TeacherPath:
         """The same on another device."""
         return TeacherPath(*(getattr(self, field.name).to(device) for field in fields(self)))
 
-    def chunk(self, parts: int) -> list[TeacherPath]:
-        """The batch in ``parts`` smaller ones."""
-        return [
-            TeacherPath(
-                self.states[:, rows], self.w[rows], self.mask[rows], self.text[rows], self.text_mask[rows]
-            )
-            for rows in torch.arange(len(self.w)).chunk(parts)
-        ]
-
 
 @torch.no_grad()
 def teacher_paths(
-    teacher: Denoiser,
-    drawn: Iterator[Batch],
-    captions: CaptionFeatures,
-    settings: LCMTraining | LCMEnds,
-    grid: int,
-    file: Path,
-    finer: int = 1,
+    teacher: Denoiser, drawn: Iterator[Batch], captions: CaptionFeatures, config: Config, file: Path
 ) -> list[TeacherPath]:
-    """Ways of ``settings.paths`` clips by DDIM on the grid, with guidance drawn from the range of the settings.
+    """Ways of ``config.lcm_training.paths`` clips by DDIM on the grid, with guidance drawn from its range.
 
     Parameters
     ----------
     drawn : batches whose lengths and sentences are used.
-    grid : times that the student is trained at, evenly spread; the states there are kept.
     file : where they are kept, so that a resumed stage goes on with the same ones.
-    finer : steps of the teacher from one time of the grid to the next. Its ends are better with more.
-
-    Raises
-    ------
-    ValueError
-        If the schedule cannot be divided into so many steps.
     """
-    if N_TRAIN % (grid * finer):
-        raise ValueError(f"{N_TRAIN} times cannot be divided into {grid} times {finer} steps.")
+    settings = config.lcm_training
     if file.exists():
         return [TeacherPath(**path) for path in torch.load(file, weights_only=True)]
     device = next(teacher.parameters()).device
     levels = alpha_bar(device)
     low, high = settings.guidance_range
-    stride = N_TRAIN // (grid * finer)
+    stride = N_TRAIN // settings.grid
     torch.manual_seed(1)
     found = []
     for _ in tqdm(range(-(-settings.paths // settings.batch)), desc="paths", mininterval=5):
@@ -92,7 +69,7 @@ def teacher_paths(
         empty, empty_mask = (t.to(device).expand(count, *t.shape[1:]) for t in captions.batch([""]))
         latents = torch.randn_like(batch.latents)
         states = [latents]
-        for step in range(grid * finer):
+        for step in range(settings.grid):
             time = torch.full((count,), N_TRAIN - 1 - step * stride, device=device)
             following = (time - stride).clamp(min=0)
             with autocast(device):
@@ -102,8 +79,7 @@ def teacher_paths(
                 conditional, unconditional, latents, w[:, None, None],
                 levels[time][:, None, None], levels[following][:, None, None],
             )  # fmt: skip
-            if (step + 1) % finer == 0:
-                states.append(latents)
+            states.append(latents)
         # what the last step leaves of noise is negligible: level 0 is all but clean
         path = TeacherPath(torch.stack(states).half(), w, batch.mask, batch.text.half(), batch.text_mask)
         found.append(path.to(torch.device("cpu")))

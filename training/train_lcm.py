@@ -84,7 +84,7 @@ def train_lcm(config: Config, data: LatentData, folder: Path, start_from: Path |
 
     paths = []
     if settings.paths:
-        paths = teacher_paths(teacher, drawn(0), data.captions, settings, settings.grid, folder / "paths.pt")
+        paths = teacher_paths(teacher, drawn(0), data.captions, config, folder / "paths.pt")
 
     def to_the_end(path: TeacherPath) -> dict[str, Tensor]:
         """How far the student is from the end of a path, at one time of the grid for each clip."""

@@ -67,11 +67,8 @@ def search(
         rows = np.array([clip for clip in range(clips) for _ in beams[clip]], dtype=np.int64)
         if not len(rows):
             break
-        if on_step:
-            on_step()
         kept = [beam.words for clip in range(clips) for beam in beams[clip]]
-        words = np.array([(START, *spoken) for spoken in kept], dtype=np.int64)
-        scores = _log_softmax(network(words, rows))
+        scores = _next_pieces(network, kept, rows, on_step)
         _forbid(scores, kept, cannot_begin, length, min_words)
         first = 0
         for clip in range(clips):
@@ -111,38 +108,27 @@ def other_openings(
     max_words, length_power, on_step : as for `search`.
     """
     start = tuple(opening)
-    clips = len(known)
-    rows = np.arange(clips)
-    total = np.zeros(clips)
-    scores = np.empty((clips, 0), dtype=np.float32)
-    for length in range(len(start) + 1):
-        if on_step:
-            on_step()
-        words = np.tile(np.array([(START, *start[:length])], dtype=np.int64), (clips, 1))
-        scores = _log_softmax(network(words, rows))
-        if length < len(start):
-            total += scores[:, start[length]]
+    rows = np.arange(len(known))
+    total = np.zeros(len(known))
+    for length, piece in enumerate(start):
+        total += _next_pieces(network, [start[:length]] * len(known), rows, on_step)[:, piece]
+    scores = _next_pieces(network, [start] * len(known), rows, on_step)
     scores[:, [PAD, START, END]] = -np.inf
     beams: list[tuple[int, _Beam]] = []
     for clip, sentences in enumerate(known):
-        heard = {
-            c.words[len(start)]
-            for c in sentences
-            if c.words[: len(start)] == start and len(c.words) > len(start)
-        }
-        likely = [int(i) for i in np.argsort(-scores[clip], kind="stable")[: most + len(heard)]]
-        for piece in [i for i in likely if i not in heard and scores[clip, i] >= np.log(least)][:most]:
-            beams.append((clip, _Beam((*start, piece), float(total[clip] + scores[clip, piece]))))
-    found: list[list[Candidate]] = [[] for _ in range(clips)]
+        heard = [c.words[len(start)] for c in sentences if c.words[: len(start)] == start != c.words]
+        scores[clip, heard] = -np.inf
+        for piece in np.argsort(-scores[clip], kind="stable")[:most].tolist():
+            if scores[clip, piece] >= np.log(least):
+                beams.append((clip, _Beam((*start, piece), float(total[clip] + scores[clip, piece]))))
+    found: list[list[Candidate]] = [[] for _ in known]
+    may_begin = np.zeros(scores.shape[1], dtype=bool)
     for length in range(len(start) + 1, max_words):
         if not beams:
             break
-        if on_step:
-            on_step()
         kept = [beam.words for _, beam in beams]
-        words = np.array([(START, *spoken) for spoken in kept], dtype=np.int64)
-        scores = _log_softmax(network(words, np.array([clip for clip, _ in beams])))
-        _forbid(scores, kept, np.zeros(scores.shape[1], dtype=bool), length, 0)
+        scores = _next_pieces(network, kept, np.array([clip for clip, _ in beams]), on_step)
+        _forbid(scores, kept, may_begin, length, 0)
         longer = []
         for (clip, beam), row in zip(beams, scores, strict=True):
             piece = int(row.argmax())
@@ -155,6 +141,19 @@ def other_openings(
     for clip, beam in beams:
         found[clip].append(Candidate(beam.words, beam.total / len(beam.words) ** length_power))
     return found
+
+
+def _next_pieces(
+    network: Network,
+    spoken: Sequence[tuple[int, ...]],
+    rows: NDArray[np.integer],
+    on_step: Callable[[], None] | None,
+) -> Array:
+    """Log-probabilities (A, V) of what follows beginnings of one length, of the clips (A,) ``rows``."""
+    if on_step:
+        on_step()
+    words = np.array([(START, *pieces) for pieces in spoken], dtype=np.int64)
+    return _log_softmax(network(words, rows))
 
 
 def _advance(

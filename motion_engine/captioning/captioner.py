@@ -112,8 +112,13 @@ class Captioner:
         self._settings: dict[str, Any] = engine.bundle.manifest["captions"]
         self._words = Vocabulary.of(engine.bundle)
 
-    def sentences(self, memory: Memory, check: Callable[[], None]) -> list[list[Sentence]]:
-        """Sentences that a memory holds, likeliest first; ``score`` is the mean log-probability."""
+    def sentences(
+        self, memory: Memory, check: Callable[[], None], other_verbs: bool = False
+    ) -> list[list[Sentence]]:
+        """Sentences that a memory holds, likeliest first; ``score`` is the mean log-probability.
+
+        ``other_verbs`` adds, behind those of the beams, sentences with other likely verbs after `SUBJECT`.
+        """
         decoder = self._engine.network("text_decoder")
 
         def network(words: NDArray[np.int64], rows: NDArray[np.integer]) -> Array:
@@ -126,11 +131,12 @@ class Captioner:
             network, len(memory.tokens), self._words.cannot_begin, width=BEAM_WIDTH, max_words=most,
             length_power=power, on_step=check,
         )  # fmt: skip
-        if subject := self._words.ids(SUBJECT):
+        subject = self._words.ids(SUBJECT)
+        if other_verbs and subject:
             others = beam_search.other_openings(
                 network, subject, found, max_words=most, length_power=power, on_step=check
             )
-            found = [[*beams, *other] for beams, other in zip(found, others, strict=True)]
+            found = [beams + other for beams, other in zip(found, others, strict=True)]
         return [self._distinct(candidates) for candidates in found]
 
     def caption(
@@ -190,7 +196,7 @@ class Captioner:
             if self._settings["captioner"] == "mote":
                 steps, guidance = int(self._settings["steps"]), float(self._settings["guidance"])
                 memory = text_of_motion(self._engine, latents, steps, guidance, check)
-            spoken = self.sentences(memory, check)
+            spoken = self.sentences(memory, check, other_verbs=True)
             # all together, so that the text encoder runs on many at once
             self._engine.joint_space.texts([s.text for sentences in spoken for s in sentences], check)
             for part, sentences, vector in zip(group, spoken, vectors, strict=True):

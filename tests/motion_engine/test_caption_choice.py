@@ -7,7 +7,10 @@ import acted
 import numpy as np
 import pytest
 
+from motion_engine.captioning.canonical import Clip
 from motion_engine.captioning.captioner import Sentence
+from motion_engine.captioning.parts import parts_of
+from motion_engine.captioning.readers import read_motions
 from motion_engine.engine import Engine
 from motion_engine.kinematics import kinematics
 
@@ -24,6 +27,21 @@ def best(engine: Engine, nearest: str, other: str) -> str:
     vector /= np.linalg.norm(vector)
     given = [Sentence(nearest, -1.0), Sentence(other, -1.0)]
     return engine.captioner._ranked(given, vector, kinematics(acted.walk()))[0].text
+
+
+def test_other_verbs_stand_behind_the_beams(engine):
+    """Acted jumps are told as other acts by all beams; a sentence about jumping is weighed as well."""
+    (part,) = parts_of(Clip.of(acted.jump(2)), engine.bundle, engine.network("encoder"), lambda: None)
+    _, memory = read_motions(engine, [part.latents])
+
+    def verbs(sentences):
+        return [s.text.split()[2] for s in sentences if s.text.startswith("a person ")]
+
+    (beams,) = engine.captioner.sentences(memory, lambda: None)
+    (more,) = engine.captioner.sentences(memory, lambda: None, other_verbs=True)
+    assert more[: len(beams)] == beams
+    others = verbs(more[len(beams) :])
+    assert "jumps" in others and len(others) == len(set(others)) and not set(others) & set(verbs(beams))
 
 
 def test_the_sentence_that_fits_best_is_said(engine):

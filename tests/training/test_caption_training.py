@@ -15,9 +15,8 @@ from motion_engine.engine import Engine, GenerateRequest
 from motion_engine.errors import EngineError
 from motion_engine.runtime.torch.captioner import END, MAX_WORDS, PAD, START
 from motion_engine.runtime.torch.mote import INTERACTIONS, MoTeConfig, MotionTextDenoiser
-from motion_engine.weights import read
 from training import loop, low_rank
-from training.config import AdapterSection, Config, LCMEnds
+from training.config import AdapterSection, Config
 from training.data.captions import mirror_caption
 from training.data.motion_set import MotionSet
 from training.export.adapter import stored_adapter, without_adapters
@@ -25,8 +24,6 @@ from training.latents import LatentWindow
 from training.recipe import CAPTION_STAGES, export_run, extend_run, recipe, train_stage
 from training.restore import restore
 from training.train_captioner import load_captioner, told_by_people
-from training.train_lcm_ends import NAME as LCM_ENDS
-from training.train_lcm_ends import perceptual_distance
 from training.train_mld import LatentData, latent_data
 from training.train_mote import ALIKE, ALONE, CLEAN, draw_times, load_mote, load_motion_tokens
 from training.train_self_critical import (
@@ -234,82 +231,6 @@ def test_peoples_captions_become_likelier_beside_its_own(caption_config, run, tm
     assert last < 0.9 * first
 
 
-ENDS = LCMEnds(
-    steps=120, batch=4, learning_rate=2e-2, guidance_range=[1.0, 4.0], huber=0.5, ema=0.5, paths=4, finer=2,
-    first_share=0.9, perceptual=1.0,
-)  # fmt: skip
-
-
-def test_the_student_comes_nearer_to_the_ends_and_its_adapter_stands_beside_another(
-    caption_config, run, bundle, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(low_rank, "SMALLEST", 512)
-    monkeypatch.setattr(loop, "LOG_EVERY", 1)
-    restore(bundle, tmp_path / "start")
-    config = replace(caption_config, adapter=AdapterSection("tiny", 2), lcm_ends=ENDS)
-    motion_set = MotionSet.load(run / "motions.npz")
-    train_stage(LCM_ENDS, config, motion_set, tmp_path / "run", tmp_path / "start")
-    rows = [json.loads(line) for line in (tmp_path / "run" / f"{LCM_ENDS}.jsonl").read_text().splitlines()]
-    first, last = (np.mean([row["loss"] for row in part]) for part in (rows[:6], rows[-6:]))
-    assert last < first
-    assert rows[0]["loss"] == pytest.approx(rows[0]["latents"] + rows[0]["perceptual"], abs=1e-3)
-
-    one = tmp_path / "one" / "tiny"
-    extend_run(config, bundle, tmp_path / "run", one, "")
-    extend_run(config, find(one), tmp_path / "run", tmp_path / "two" / "tiny", "", 0.5, beside=2)
-    found = find(tmp_path / "two" / "tiny")  # checks every hash
-    names = ["motionlcm.adapter.safetensors", "motionlcm.2.adapter.safetensors"]
-    assert found.manifest["adapters"]["motionlcm"] == names
-    kinds = [{value.dtype.name for value in read(found.path / name).values()} for name in names]
-    assert kinds == [{"float16"}, {"int8", "float16"}]
-    extend_run(config, found, tmp_path / "run", tmp_path / "three" / "tiny", "")
-    assert sorted(file.name for file in (tmp_path / "three" / "tiny").glob("*.adapter.*")) == names[:1]
-    alone, both = stored_adapter(find(one), "motionlcm"), stored_adapter(found, "motionlcm")
-    for key in [key.removesuffix(".up") for key in alone if key.endswith(".up")]:
-        change, twice = (each[f"{key}.up"] @ each[f"{key}.down"] for each in (alone, both))
-        torch.testing.assert_close(
-            twice, 1.5 * change, atol=0.02 * float(change.abs().max()) + 1e-6, rtol=0.02
-        )
-    random = np.random.default_rng(0)
-    given = {
-        "latents": random.standard_normal((1, 6, config.vae.latent_channels), dtype=np.float32),
-        "time": np.array([999.0], np.float32), "guidance": np.array([2.5], np.float32),
-        "text": random.standard_normal((1, 4, config.denoiser.text_width), dtype=np.float32),
-    }  # fmt: skip
-    before, after, same = (
-        Engine(each, "cpu", backend).network("motionlcm")(given)[0]
-        for each, backend in ((bundle, "onnx"), (found, "onnx"), (found, "torch"))
-    )
-    assert np.abs(before - after).max() > 0.2 * np.abs(before).max()  # a few steps leave its output small
-    np.testing.assert_allclose(after, same, atol=0.02 * float(np.abs(after).max()))
-
-
-def test_a_perceptual_distance_is_that_of_what_the_encoder_reads(caption_config, run):
-    reader = load_captioner(caption_config, run)[0].motion.requires_grad_(False).eval()
-    random = torch.Generator().manual_seed(0)
-    clean = torch.randn(3, 6, caption_config.vae.latent_channels, generator=random)
-    mask = torch.ones(3, 6, dtype=torch.bool)
-    mask[1, 4:] = False
-    near, far = (
-        perceptual_distance(reader, clean + size * torch.randn(clean.shape, generator=random), clean, mask)
-        for size in (0.1, 0.5)
-    )
-    assert float(perceptual_distance(reader, clean, clean, mask)) == pytest.approx(0.0, abs=1e-6)
-    assert 0.0 < near < far
-    behind = clean.clone()
-    behind[1, 4:] += 1.0
-    assert float(perceptual_distance(reader, behind, clean, mask)) == pytest.approx(0.0, abs=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("change", "words"), [({"lcm_ends": None}, "lcm_ends"), ({"adapter": None}, "--rank")]
-)
-def test_the_ends_need_settings_and_an_adapter(caption_config, run, tmp_path, change, words):
-    config = replace(caption_config, adapter=AdapterSection("tiny", 2), lcm_ends=ENDS)
-    with pytest.raises(ValueError, match=words):
-        train_stage(LCM_ENDS, replace(config, **change), MotionSet.load(run / "motions.npz"), tmp_path, run)
-
-
 def test_a_network_is_adapted_anew(adapted, bundle, caption_config):
     """Its new adapter takes the place of the old one, in place of being added to it."""
     plain = without_adapters(find(adapted / "tiny"), ["text_decoder"])
@@ -334,7 +255,7 @@ def test_a_bundle_that_leans_on_another_takes_its_adapter_along(adapted, caption
     export_run(leaning, MotionSet.load(run / "motions.npz"), adapted / "more", adapted / "lean", "")
     found = find(adapted / "lean")
     assert set(found.manifest["adapters"]) == {"mld", "text_decoder"}
-    assert found.adapters("text_decoder") == extended.adapters("text_decoder")
+    assert found.adapter("text_decoder") == extended.adapter("text_decoder")
     assert "text_decoder.adapter.safetensors" not in found.manifest["files"]
 
 

@@ -37,7 +37,7 @@ class Words:
 
 @pytest.fixture
 def settings(config):
-    return replace(config.lcm_training, paths=5, batch=4)
+    return replace(config, lcm_training=replace(config.lcm_training, paths=5, batch=4))
 
 
 def drawn():
@@ -54,38 +54,23 @@ def drawn():
 
 
 def test_a_way_leads_from_noise_to_what_the_teacher_sees(settings, tmp_path):
-    found = teacher_paths(SureTeacher(), drawn(), Words(), settings, settings.grid, tmp_path / "paths.pt")
+    found = teacher_paths(SureTeacher(), drawn(), Words(), settings, tmp_path / "paths.pt")
     assert len(found) == 2  # whole batches: at least as many as asked for
-    grid = settings.grid
+    grid = settings.lcm_training.grid
     for path in found:
         assert path.states.shape == (grid + 1, 4, 6, 3)
         assert path.states[0].float().std() == pytest.approx(1.0, abs=0.3)
         torch.testing.assert_close(path.states[-1].float().mean(), torch.tensor(CLEAN), atol=0.05, rtol=0)
-        low, high = settings.guidance_range
+        low, high = settings.lcm_training.guidance_range
         assert ((path.w >= low) & (path.w <= high)).all()
     assert not torch.equal(found[0].states[0], found[1].states[0])
 
 
 def test_a_resumed_stage_goes_on_with_the_same_ways(settings, tmp_path):
     teacher = SureTeacher()
-    first = teacher_paths(teacher, drawn(), Words(), settings, settings.grid, tmp_path / "paths.pt")
+    first = teacher_paths(teacher, drawn(), Words(), settings, tmp_path / "paths.pt")
     calls = teacher.calls
-    again = teacher_paths(teacher, drawn(), Words(), settings, settings.grid, tmp_path / "paths.pt")
+    again = teacher_paths(teacher, drawn(), Words(), settings, tmp_path / "paths.pt")
     assert teacher.calls == calls
     assert all(torch.equal(a.states, b.states) for a, b in zip(first, again, strict=True))
     assert not list(tmp_path.glob("*.part"))
-
-
-def test_a_finer_way_keeps_the_states_of_the_grid(settings, tmp_path):
-    teacher = SureTeacher()
-    for finer in (1, 2):
-        (path,) = teacher_paths(
-            teacher, drawn(), Words(), replace(settings, paths=4), 10, tmp_path / f"{finer}.pt", finer
-        )
-        assert path.states.shape == (11, 4, 6, 3)
-    assert teacher.calls == 2 * (10 + 20)
-    with pytest.raises(ValueError, match="7 steps"):
-        teacher_paths(teacher, drawn(), Words(), settings, 10, tmp_path / "seven.pt", 7)
-    halves = path.chunk(2)
-    assert torch.equal(torch.cat([half.states for half in halves], dim=1), path.states)
-    assert [len(half.w) for half in halves] == [2, 2]

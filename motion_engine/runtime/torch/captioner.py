@@ -98,22 +98,16 @@ class MotionReader(nn.Module):
     def forward(self, latents: Tensor, mask: Tensor) -> Tensor:
         """What lies behind a clip's length has no influence; its tokens are to be masked out."""
         real = mask.to(latents.dtype)
-        x = self.norm(self.states(latents, mask)[-1])
+        x = self.latent_in(latents) + self.positions[: latents.shape[1]]
+        first = self.length(sinusoid(real.sum(dim=1), TIME_WIDTH))[:, None]
+        x = torch.cat([first, x], dim=1)
+        seen = torch.cat([torch.ones_like(mask[:, :1]), mask], dim=1)
+        for layer in self.layers:
+            x = layer(x, seen)
+        x = self.norm(x)
         mean = (x[:, 1:] * real[..., None]).sum(dim=1) / real.sum(dim=1, keepdim=True)
         embedding = F.normalize(self.embedding_out(x[:, 0] + mean), dim=-1)
         return torch.cat([embedding[:, None], self.token_out(x[:, 1:])], dim=1)
-
-    def states(self, latents: Tensor, mask: Tensor) -> list[Tensor]:
-        """What each layer makes of it, (B, 1 + L, width); row 0 is the clip's."""
-        x = self.latent_in(latents) + self.positions[: latents.shape[1]]
-        first = self.length(sinusoid(mask.to(latents.dtype).sum(dim=1), TIME_WIDTH))[:, None]
-        x = torch.cat([first, x], dim=1)
-        seen = torch.cat([torch.ones_like(mask[:, :1]), mask], dim=1)
-        found = []
-        for layer in self.layers:
-            x = layer(x, seen)
-            found.append(x)
-        return found
 
 
 class TextReader(nn.Module):
