@@ -98,9 +98,26 @@ class BlenderWindow:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGTERM)
             self.process.wait(30)
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            lock = Path(f"/tmp/.X{self.display.removeprefix(':')}-lock")
-            os.kill(int(lock.read_text(encoding="ascii")), signal.SIGTERM)
+            self.process = None
+        self._end_screen()
+
+    def _end_screen(self) -> None:
+        """End the virtual screen and wait until it is gone.
+
+        A server that is still ending has its socket: the next Blender would take the screen for running
+        and find no display.
+        """
+        number = self.display.removeprefix(":")
+        lock, socket = Path(f"/tmp/.X{number}-lock"), X_SOCKETS / f"X{number}"
+        for end in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                os.kill(int(lock.read_text(encoding="ascii")), end)
+            for _ in range(100):
+                if not lock.exists() and not socket.exists():
+                    return
+                time.sleep(0.1)
+        for left in (lock, socket):  # of a server that had to be killed
+            left.unlink(missing_ok=True)
 
     def state(self) -> dict[str, Any]:
         """Return what Blender last wrote, or an empty dict before the first time."""
