@@ -2,12 +2,13 @@
 """Low-rank adapters: how a bundle that leans on another one changes the weights of its networks.
 
 An adapter is a ``.safetensors`` file of a few hundred kilobytes. For a matrix ``KEY`` of the network, (out, in), it
-holds ``KEY.down`` (r, in) and ``KEY.up`` (out, r) in half precision::
+holds ``KEY.down`` (r, in) and ``KEY.up`` (out, r) in half precision, or 8-bit with scales as `motion_engine.weights`
+has them::
 
     W' = W + up @ down
 
 (Hu et al. 2021, LoRA, eq. 3; their factor alpha / r is multiplied into ``up`` already). For any other weight, vectors
-mostly, it holds ``KEY.delta`` of its shape: W' = W + delta.
+mostly, it holds ``KEY.delta`` of its shape: W' = W + delta. Several adapters of one network add up.
 
 The changed weights are rounded to the form in which the network's file has them. ONNX Runtime gets them in place of
 those that the other bundle's graph refers to, torch with the rest: both run the same numbers, as fast as without.
@@ -15,7 +16,7 @@ those that the other bundle's graph refers to, torch with the rest: both run the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,41 +33,42 @@ DOWN, UP, DELTA = ".down", ".up", ".delta"
 
 
 def network_weights(bundle: Bundle, network: str) -> dict[str, Array]:
-    """Stored weights of one of a bundle's networks, with the changes of its adapter; errors as for `changes`."""
+    """Stored weights of one of a bundle's networks, with the changes of its adapters; errors as for `changes`."""
     stored = stored_form.read(bundle.file(f"{network}.safetensors"))
     return stored | _changes(bundle, network, stored)
 
 
 def changes(bundle: Bundle, network: str) -> dict[str, Array]:
-    """The stored weights that a bundle's adapter changes; nothing for a network without one.
+    """The stored weights that a bundle's adapters change; nothing for a network without one.
 
     Raises
     ------
     EngineError
         ``broken_bundle``, for an adapter that cannot be read or fits another network.
     """
-    if bundle.adapter(network) is None:
+    if not bundle.adapters(network):
         return {}
     return _changes(bundle, network, stored_form.read(bundle.file(f"{network}.safetensors")))
 
 
 def _changes(bundle: Bundle, network: str, stored: Mapping[str, Array]) -> dict[str, Array]:
-    file = bundle.adapter(network)
-    return {} if file is None else adapted(stored, stored_form.read(file), file.name)
+    files = bundle.adapters(network)
+    return adapted(stored, *map(stored_form.read, files), names=[file.name for file in files])
 
 
 def adapted(
-    weights: Mapping[str, Array], adapter: Mapping[str, Array], name: str = "The adapter"
+    weights: Mapping[str, Array], *adapters: Mapping[str, Array], names: Sequence[str] = ()
 ) -> dict[str, Array]:
-    """The entries of a network's stored weights that an adapter changes, in the same form.
+    """The entries of a network's stored weights that adapters change, in the same form.
 
-    Output rows that it adds nothing to stay as they are, to the byte.
+    Output rows that they add nothing to stay as they are, to the byte.
 
     Parameters
     ----------
     weights : as `motion_engine.weights` describes: int8 ``KEY`` with float32 ``KEY.scale``, or ``KEY`` alone.
-    adapter : ``KEY.down`` (r, in) with ``KEY.up`` (out, r), or ``KEY.delta`` of the shape of ``KEY``.
-    name : of the adapter, for the sentences.
+    adapters : ``KEY.down`` (r, in) with ``KEY.up`` (out, r), or ``KEY.delta`` of the shape of ``KEY``; 8-bit ones with
+        their scales. What several change alike is added up.
+    names : of the adapters, for the sentences.
 
     Returns
     -------
@@ -77,9 +79,13 @@ def adapted(
     EngineError
         ``broken_bundle``, for weights that the network does not have, and for other shapes or ranks.
     """
+    total: dict[str, NDArray[np.float32]] = {}
+    for adapter, name in zip(adapters, names or ["The adapter"] * len(adapters), strict=True):
+        for key in dict.fromkeys(_weight_of(entry, weights, name) for entry in stored_form.keys(adapter)):
+            change = _change(key, weights[key].shape, adapter, name)
+            total[key] = total[key] + change if key in total else change
     found: dict[str, Array] = {}
-    for key in dict.fromkeys(_weight_of(entry, weights, name) for entry in adapter):
-        change = _change(key, weights[key].shape, adapter, name)
+    for key, change in total.items():
         rows = change.any(axis=tuple(range(1, change.ndim)), keepdims=True) if change.ndim else change.any()
         if not np.any(rows):
             continue
@@ -106,7 +112,7 @@ def _weight_of(entry: str, weights: Mapping[str, Array], name: str) -> str:
 def _change(key: str, shape: tuple[int, ...], adapter: Mapping[str, Array], name: str) -> NDArray[np.float32]:
     """What is added to a weight of that shape, single precision."""
     parts = {
-        kind: adapter[key + kind].astype(np.float32) for kind in (DOWN, UP, DELTA) if key + kind in adapter
+        kind: stored_form.single(adapter, key + kind) for kind in (DOWN, UP, DELTA) if key + kind in adapter
     }
     if not all(np.isfinite(part).all() for part in parts.values()):
         raise _broken(f"{name} has numbers for {key} that are not finite.")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from motion_engine.bundle_check import REINSTALL as REINSTALL
 from motion_engine.bundle_check import SCHEMA as SCHEMA
-from motion_engine.bundle_check import check_files, check_shared, leans_on, read_manifest
+from motion_engine.bundle_check import adapter_names, check_files, check_shared, leans_on, read_manifest
 from motion_engine.bundle_check import is_bundle_name as is_bundle_name
 from motion_engine.errors import EngineError
 from motion_engine.licence import allows_commercial_use
@@ -193,10 +193,9 @@ class Bundle:
             raise EngineError("broken_bundle", f"The bundle {self.name} has no file {name}.", REINSTALL)
         return self.other / name
 
-    def adapter(self, network: str) -> Path | None:
-        """The file that says how the bundle changes the weights of a network; None where it does not."""
-        name = self.manifest.get("adapters", {}).get(network)
-        return None if name is None else self.file(name)
+    def adapters(self, network: str) -> list[Path]:
+        """The files that say how the bundle changes the weights of a network; none where it does not."""
+        return [self.file(name) for name in adapter_names(self.manifest, network)]
 
     @property
     def least_fit(self) -> float | None:

@@ -8,7 +8,8 @@ and two entries say the rest::
     "adapters": {"motionlcm": "motionlcm.adapter.safetensors"}
 
 ``shared`` names the other bundle's files that this one uses, with their hashes: those of one release, since adapters
-fit no other weights. An adapter may be among them. `motion_engine.adapter` says what an adapter is.
+fit no other weights. An adapter may be among them; a network with several has a list of them.
+`motion_engine.adapter` says what an adapter is.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         wrong.append("samplers")
     if "shared" in manifest and not _is_shared(manifest["shared"]):
         wrong.append("shared")
-    if not _is_table_of_words(manifest.get("adapters", {})):
+    if not _is_table_of_adapters(manifest.get("adapters", {})):
         wrong.append("adapters")
     if wrong or not manifest["samplers"]:
         raise _broken(f"The manifest of {folder.name} has no usable {', '.join(wrong) or 'samplers'}.")
@@ -150,12 +151,21 @@ def check_shared(folder: Path, manifest: dict[str, Any], places: Sequence[Path])
             raise _broken(
                 f"The bundle {folder.name} has one of {graph} and {weights}, and shares the other with {name}."
             )
-    for network, adapter in manifest.get("adapters", {}).items():
-        if adapter not in {*files, *shared} or not adapter.endswith(".safetensors"):
-            raise _broken(f"The bundle {folder.name} lacks its adapter {adapter}.")
-        if f"{network}.safetensors" not in {*files, *shared}:
-            raise _broken(f"{adapter} of the bundle {folder.name} is for {network}, a network that it lacks.")
+    for network in manifest.get("adapters", {}):
+        for adapter in adapter_names(manifest, network):
+            if adapter not in {*files, *shared} or not adapter.endswith(".safetensors"):
+                raise _broken(f"The bundle {folder.name} lacks its adapter {adapter}.")
+            if f"{network}.safetensors" not in {*files, *shared}:
+                raise _broken(
+                    f"{adapter} of the bundle {folder.name} is for {network}, a network that it lacks."
+                )
     return other
+
+
+def adapter_names(manifest: dict[str, Any], network: str) -> list[str]:
+    """Files of the adapters of a network, which a manifest names alone or in a list."""
+    found = manifest.get("adapters", {}).get(network, [])
+    return [found] if isinstance(found, str) else list(found)
 
 
 def leans_on(folder: Path) -> str:
@@ -218,6 +228,13 @@ def _is_shared(entry: Any) -> bool:
         and bool(entry.get("files"))
         and _is_table_of_words(entry["files"])
         and all(Path(file).name == file for file in entry["files"])
+    )
+
+
+def _is_table_of_adapters(entry: Any) -> bool:
+    return isinstance(entry, dict) and all(
+        isinstance(names, str) or (isinstance(names, list) and all(isinstance(name, str) for name in names))
+        for names in entry.values()
     )
 
 

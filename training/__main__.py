@@ -82,10 +82,12 @@ def _extend(arguments: argparse.Namespace) -> None:
     command = f"python -m training extend --config {arguments.config} --bundle {name} --run RUN --out OUT"
     if arguments.strength != 1.0:
         command += f" --strength {arguments.strength:g}"
+    if arguments.beside is not None:
+        command += f" --beside {arguments.beside}"
     command += "".join(f" --anew {network}" for network in arguments.anew)
     extend_run(
         Config.read(arguments.config), without_adapters(find(arguments.bundle), arguments.anew), arguments.run,
-        arguments.out, command, arguments.strength,
+        arguments.out, command, arguments.strength, arguments.beside,
     )  # fmt: skip
     print(arguments.out)
 
@@ -207,6 +209,10 @@ def _parser() -> argparse.ArgumentParser:
         ("vae", "Stage one: train the motion VAE."),
         ("mld", "Stage two: train the latent diffusion teacher."),
         ("motionlcm", "Stage three: distil the teacher."),
+        (
+            "motionlcm_moments",
+            "Student: train an adapter that brings what it makes, as a whole, nearer to the data.",
+        ),
         ("control", "Stage four: train the control network on the distilled student."),
         ("control_frames", "Stage five: train the control of decoded frames."),
         ("emdm", "Another sampler: train the denoising diffusion GAN, from the teacher's weights on."),
@@ -261,6 +267,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--out", type=Path, required=True, help="folder of the new bundle; may be the old one")
     sub.add_argument("--strength", type=float, default=1.0, help="what adapters are multiplied with")
+    sub.add_argument(
+        "--beside", type=int, metavar="RANK",
+        help="store adapters at this rank in 8 bits beside the bundle's, in place of adding them to those",
+    )  # fmt: skip
     _anew_argument(sub)
 
     sub = command(

@@ -100,6 +100,42 @@ class LCMTraining:
 
 
 @dataclass(frozen=True)
+class LCMMoments:
+    """An adapter of the student that brings its takes as a whole nearer to the data: `training.train_lcm_moments`.
+
+    Attributes
+    ----------
+    steps, batch, learning_rate, guidance_range, ema : as for `LCMTraining`.
+    warm_up : steps in which the learning rate rises.
+    sampler_steps : how many the sampler takes from noise to a clip.
+    taught, weights : numbers of those, from 0, that learn, and how much each of them counts.
+    queue : features that a moment is taken over.
+    tokens : weight of the means of the judges' tokens, beside one for their embeddings.
+    keep : weight of the distance to what the student made before, of Huber's kind with ``huber``.
+    judge_width, judge_steps : of the evaluators that judge.
+    rarity, shares : as for `DataConfig`: what is met should be what is measured, nearly as often as it is.
+    """
+
+    steps: int
+    batch: int
+    learning_rate: float
+    guidance_range: list[float]
+    ema: float
+    warm_up: int
+    sampler_steps: int
+    taught: list[int]
+    weights: list[float]
+    queue: int
+    tokens: float
+    keep: float
+    huber: float
+    judge_width: int
+    judge_steps: int
+    rarity: float
+    shares: dict[str, float]
+
+
+@dataclass(frozen=True)
 class AdapterSection:
     """Low-rank adaptation of the networks of ``bundle``, which the new bundle leans on; see `training.low_rank`."""
 
@@ -268,6 +304,7 @@ class Config:
     lcm_training: LCMTraining
     presets: dict[str, dict[str, Any]] = field(default_factory=dict)
     adapter: AdapterSection | None = None
+    lcm_moments: LCMMoments | None = None
     control_training: ControlTraining | None = None
     frame_control_training: FrameControlTraining | None = None
     emdm: EMDMSection | None = None
@@ -305,6 +342,7 @@ class Config:
         }
         made: dict[str, Any] = {name: _section(path, name, kind, data) for name, kind in sections.items()}
         optional = {
+            "lcm_moments": LCMMoments,
             "control_training": ControlTraining,
             "frame_control_training": FrameControlTraining,
             "emdm": EMDMSection,

@@ -32,6 +32,8 @@ from training.train_control import load_control, train_control
 from training.train_emdm import emdm_sections, load_emdm, train_emdm
 from training.train_frame_control import load_frame_control, train_frame_control
 from training.train_lcm import load_lcm, train_lcm
+from training.train_lcm_moments import NAME as LCM_MOMENTS
+from training.train_lcm_moments import moments_section, train_lcm_moments
 from training.train_mld import latent_data, load_mld, train_mld
 from training.train_mote import DENOISER as MOTE
 from training.train_mote import (
@@ -47,12 +49,25 @@ from training.train_vae import load_vae, report_reconstruction, train_vae
 
 VAE_SCORES = "vae_scores.json"
 CAPTION_STAGES = {CAPTIONER: train_captioner, MOTION_TOKENS: train_motion_tokens, MOTE: train_mote}
-LATENT_STAGES = ("mld", "motionlcm", "control")
+LATENT_STAGES = ("mld", "motionlcm", LCM_MOMENTS, "control")
 """What speaks of velocity, which is too much to say of frames side by side."""
 
-STAGES = ("vae", "mld", "motionlcm", "control", "control_frames", "emdm", *CAPTION_STAGES, SELF_CRITICAL)
+STAGES = (
+    "vae",
+    "mld",
+    "motionlcm",
+    LCM_MOMENTS,
+    "control",
+    "control_frames",
+    "emdm",
+    *CAPTION_STAGES,
+    SELF_CRITICAL,
+)
 
-ADAPTED = {name: name for name in ("motionlcm", "mld", "emdm", "control")} | {SELF_CRITICAL: "text_decoder"}
+ADAPTED = {name: name for name in ("motionlcm", "mld", "emdm", "control")} | {
+    LCM_MOMENTS: "motionlcm",
+    SELF_CRITICAL: "text_decoder",
+}
 """Stages that can train adapters, and the network of a bundle that these are for."""
 
 
@@ -75,6 +90,7 @@ def train_stage(
         "vae": config.vae_training.steps,
         "mld": config.mld_training.steps,
         "motionlcm": config.lcm_training.steps,
+        LCM_MOMENTS: config.lcm_moments.steps if config.lcm_moments else 0,
         "control": config.control_training.steps if config.control_training else 0,
         "control_frames": config.frame_control_training.steps if config.frame_control_training else 0,
         "emdm": config.emdm_training.steps if config.emdm_training else 0,
@@ -94,6 +110,9 @@ def train_stage(
             train_vae(config, motion_set, run, start_from, decoder_only)
         elif stage == "mld":
             train_mld(config, latent_data(config, motion_set, run), run, start_from)
+        elif stage == LCM_MOMENTS:
+            moments_section(config)
+            train_lcm_moments(config, latent_data(config, motion_set, run), motion_set, run, start_from)
         elif stage == "control":
             train_control(config, motion_set, run, start_from)
         elif stage == "control_frames":
@@ -195,7 +214,13 @@ def keep_vae(start: Path, run: Path) -> None:
 
 
 def extend_run(
-    config: Config, bundle: Bundle, run: Path, out: Path, command: str, strength: float = 1.0
+    config: Config,
+    bundle: Bundle,
+    run: Path,
+    out: Path,
+    command: str,
+    strength: float = 1.0,
+    beside: int | None = None,
 ) -> None:
     """Write ``bundle`` with what ``run`` has beyond it: encoder or better decoder, EMDM, caption side, adapters.
 
@@ -203,6 +228,8 @@ def extend_run(
     ----------
     strength : what the adapters are multiplied with. Between the old weights and the new ones there often lies a place
         that keeps what the old ones did well (Wortsman et al. 2022).
+    beside : rank at which the adapters are stored, in 8 bits, beside those that the bundle has; None adds them to
+        those.
     """
     with np.load(run / "latent_stats.npz") as stats:
         latent_stats = stats["mean"], stats["std"]
@@ -219,6 +246,7 @@ def extend_run(
         emdm=emdm,
         captions=caption_side(config, run),
         adapters=adapters,
+        beside=beside,
         command=command,
     )
 

@@ -25,7 +25,7 @@ from motion_engine.adapter import adapted, changes, network_weights
 from motion_engine.cli import main
 from motion_engine.engine import Engine, GenerateRequest
 from motion_engine.errors import EngineError
-from motion_engine.weights import keys, read, single
+from motion_engine.weights import keys, quantised, read, single
 
 Arrays = dict[str, np.ndarray]
 NETWORKS = ("motionlcm", "mld")
@@ -112,6 +112,25 @@ def test_an_adapter_adds_its_product_to_the_matrix(ground: Path):
         # a step of the 8-bit scale, or of half precision
         step = new[f"{key}.scale"] if weights[key].dtype == np.int8 else np.abs(wanted) / 1024 + 1e-7
         assert np.all(np.abs(single(new, key) - wanted) <= 0.51 * step)
+
+
+def test_several_adapters_add_up_and_may_have_eight_bits(ground: Path):
+    weights = read(ground / "motionlcm.safetensors")
+    first, second = random_adapter(weights, 0.05), random_adapter(weights, 0.02, rank=2)
+    eight: Arrays = {}
+    for key, value in second.items():
+        if key.endswith(".delta"):
+            eight[key] = value
+        else:
+            eight[key], eight[f"{key}.scale"] = quantised(value.astype(np.float32))
+    once = adapted(weights, first, eight)
+    for key in (key for key in once if not key.endswith(".scale")):
+        alone = (single(weights | adapted(weights, each), key) for each in (first, second))
+        wanted = sum(alone) - single(weights, key)
+        assert np.abs(single(once, key) - wanted).max() <= 0.03 * np.abs(wanted).max() + 1e-3, key
+    with pytest.raises(EngineError, match="The second changes nothing_of_it"):
+        bad = {"nothing_of_it.delta": np.zeros(3, np.float16)}
+        adapted(weights, first, bad, names=["The first", "The second"])
 
 
 def test_rows_without_a_change_stay_to_the_byte(ground: Path):

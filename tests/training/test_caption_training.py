@@ -255,7 +255,7 @@ def test_a_bundle_that_leans_on_another_takes_its_adapter_along(adapted, caption
     export_run(leaning, MotionSet.load(run / "motions.npz"), adapted / "more", adapted / "lean", "")
     found = find(adapted / "lean")
     assert set(found.manifest["adapters"]) == {"mld", "text_decoder"}
-    assert found.adapter("text_decoder") == extended.adapter("text_decoder")
+    assert found.adapters("text_decoder") == extended.adapters("text_decoder")
     assert "text_decoder.adapter.safetensors" not in found.manifest["files"]
 
 

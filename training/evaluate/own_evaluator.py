@@ -134,12 +134,19 @@ class EvaluatorNetwork(nn.Module):
         Lengths are cut to whole tokens and everything behind them is zero in front of each convolution, so that an
         embedding does not depend on what else is in the batch.
         """
-        tokens = lengths // STRIDE
-        x = (rows * _mask(tokens * STRIDE, rows.shape[1], rows)).transpose(1, 2)
+        return self.embed(*self.tokens(rows, lengths))
+
+    def tokens(self, rows: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """What the movement encoder makes of such features: tokens (B, T / 4, width), and how many are real (B,)."""
+        count = lengths // STRIDE
+        x = (rows * _mask(count * STRIDE, rows.shape[1], rows)).transpose(1, 2)
         x = self.between(self.first(x))
-        x = x * _mask(tokens * (STRIDE // 2), x.shape[2], x).transpose(1, 2)
-        x = self.token(self.between(self.second(x)).transpose(1, 2))
-        return self._scaled(self.motion_head(x, tokens.cpu()))
+        x = x * _mask(count * (STRIDE // 2), x.shape[2], x).transpose(1, 2)
+        return self.token(self.between(self.second(x)).transpose(1, 2)), count
+
+    def embed(self, tokens: Tensor, count: Tensor) -> Tensor:
+        """Embeddings (B, D) of tokens of which ``count`` (B,) are real."""
+        return self._scaled(self.motion_head(tokens, count.cpu()))
 
     def text(self, words: Tensor, mask: Tensor) -> Tensor:
         """Embeddings (B, D) of token features (B, S, width) with their mask (B, S)."""

@@ -54,6 +54,9 @@ SHARE_POWER = 0.5
 """A source of n windows is drawn in proportion to n to this power: variety, without starving the large ones."""
 
 BUCKET = 8
+FAR = 100_000
+"""Batches from those of one seed to those of the next."""
+
 _SIDES = re.compile(r"\b(left|right|clockwise|counter-?clockwise|forwards?|backwards?)\b", re.IGNORECASE)
 
 
@@ -168,9 +171,16 @@ def margin_contrast(texts: Tensor, motions: Tensor, alike_pairs: Tensor, margin:
 
 
 def train_evaluator(
-    motion_set: MotionSet, folder: Path, config: EvaluatorConfig, steps: int = STEPS, batch: int = BATCH
+    motion_set: MotionSet,
+    folder: Path,
+    config: EvaluatorConfig,
+    steps: int = STEPS,
+    batch: int = BATCH,
+    seed: int = 0,
 ) -> OwnEvaluator:
     """Train in ``folder``, or go on there; writes checkpoint, statistics and held-out scores.
+
+    Another ``seed`` begins with other weights and draws other batches. A finished evaluator is left as it is.
 
     Raises
     ------
@@ -178,6 +188,8 @@ def train_evaluator(
         If the set has no training windows.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    if (folder / f"{NAME}.json").exists() and is_finished(folder, NAME, steps):
+        return OwnEvaluator.load(folder)
     config = dataclasses.replace(config, fps=motion_set.fps)
     found = windows_of(motion_set, "train")
     if not found:
@@ -188,7 +200,7 @@ def train_evaluator(
     ]
     normaliser = reference_stats([sample.rows for sample in samples])
     normaliser.save(folder / f"{NAME}_stats.npz")
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     device = pick_device()
     network = EvaluatorNetwork(config).to(device)
     evaluator = OwnEvaluator(network, config, normaliser, folder / "embedded_captions.npz")
@@ -208,8 +220,9 @@ def train_evaluator(
             return {"loss": loss(texts, motions, pair.alike)}
 
         train(
-            network, lambda first: pairs(samples, evaluator, captions, batch, first), losses, folder=folder,
-            name=NAME, steps=steps, learning_rate=LEARNING_RATE, weight_decay=0.02, ema=EMA(network, 0.998),
+            network, lambda first: pairs(samples, evaluator, captions, batch, seed * FAR + first), losses,
+            folder=folder, name=NAME, steps=steps, learning_rate=LEARNING_RATE, weight_decay=0.02,
+            ema=EMA(network, 0.998),
         )  # fmt: skip
     evaluator.describe(folder)
     trained = OwnEvaluator.load(folder)

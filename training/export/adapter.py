@@ -11,10 +11,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save_file
+import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
+from motion_engine import weights as stored_form
 from motion_engine.bundle import Bundle
+from motion_engine.bundle_check import adapter_names
 from training.config import Config
 from training.export.bundle import preset_default, with_default, write_manifest
 
@@ -32,23 +35,53 @@ def save_adapters(folder: Path, adapters: Mapping[str, Adapter]) -> tuple[dict[s
     """
     named: dict[str, str] = {}
     written: dict[int, str] = {}
+    hashes: dict[str, str] = {}
     for name, adapter in adapters.items():
         if id(adapter) not in written:
             written[id(adapter)] = file = f"{name}{ADAPTER_SUFFIX}"
-            save_file(
-                {key: value.detach().half().contiguous() for key, value in adapter.items()}, folder / file
-            )
-            (folder / file).chmod(0o644)
+            halves = {key: value.detach().half() for key, value in adapter.items()}
+            hashes[file] = save_adapter(halves, folder / file)
         named[name] = written[id(adapter)]
-    return named, {
-        file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in sorted(written.values())
-    }
+    return named, dict(sorted(hashes.items()))
+
+
+def save_adapter(stored: Mapping[str, Tensor], file: Path) -> str:
+    """Write an adapter as it is to be stored; returns the hash of the file."""
+    save_file({key: value.contiguous() for key, value in stored.items()}, file)
+    file.chmod(0o644)
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def stored_adapter(bundle: Bundle, network: str) -> dict[str, Tensor]:
-    """The adapter that a bundle has for one of its networks, single precision; empty where it has none."""
-    file = bundle.adapter(network)
-    return {} if file is None else {key: value.float() for key, value in load_file(file).items()}
+    """All adapters that a bundle has for one of its networks as one, single precision; empty where it has none."""
+    found: dict[str, Tensor] = {}
+    for file in bundle.adapters(network):
+        stored = stored_form.read(file)
+        for key in stored_form.keys(stored):
+            value = torch.from_numpy(stored_form.single(stored, key))
+            # beside one another: the product of these is the sum of the products
+            found[key] = (
+                torch.cat([found[key], value], dim=int(key.endswith(".up"))) if key in found else value
+            )
+    return found
+
+
+def in_eight_bits(adapter: Adapter) -> dict[str, Tensor]:
+    """Matrices of an adapter as `motion_engine.weights` stores 8-bit ones, their product as near as that allows.
+
+    The product is split anew, so that the columns of ``up`` have unit length and the scale of each direction is the one
+    that its row of ``down`` has: rounding then takes the same share from strong and weak directions.
+    """
+    found: dict[str, Tensor] = {}
+    for key in dict.fromkeys(key.rpartition(".")[0] for key in adapter):
+        up, down = adapter[f"{key}.up"].detach().float(), adapter[f"{key}.down"].detach().float()
+        columns, left = torch.linalg.qr(up)
+        u, values, v = torch.linalg.svd(left @ down, full_matrices=False)
+        for part, matrix in (("up", columns @ u), ("down", values[:, None] * v)):
+            numbers, scale = stored_form.quantised(matrix.numpy())
+            found[f"{key}.{part}"] = torch.from_numpy(numbers)
+            found[f"{key}.{part}{stored_form.SCALE}"] = torch.from_numpy(scale).half()
+    return found
 
 
 def without_adapters(bundle: Bundle, networks: Collection[str]) -> Bundle:
@@ -96,14 +129,15 @@ def write_adapter_bundle(
         if f"{name}.safetensors" not in base.manifest["files"]:
             raise ValueError(f"The bundle {base.name} has no network {name} to adapt.")
     taken = {
-        network: file
-        for network, file in base.manifest.get("adapters", {}).items()
+        network: files
+        for network, files in base.manifest.get("adapters", {}).items()
         if network not in adapters
     }
+    taken_files = {file for network in taken for file in adapter_names(base.manifest, network)}
     shared = {
         name: value
         for name, value in base.manifest["files"].items()
-        if not name.endswith(ADAPTER_SUFFIX) or name in taken.values()
+        if not name.endswith(ADAPTER_SUFFIX) or name in taken_files
     }
     destination.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=destination.parent) as scratch:

@@ -14,11 +14,19 @@ import numpy as np
 from torch import nn
 
 from motion_engine.bundle import Bundle
+from motion_engine.bundle_check import adapter_names
 from motion_engine.runtime.torch.backend import stored_weights
 from motion_engine.runtime.torch.emdm import Generator
 from motion_engine.runtime.torch.vae import MotionVAE
 from training.config import Config
-from training.export.adapter import Adapter, save_adapters, stored_adapter
+from training.export.adapter import (
+    ADAPTER_SUFFIX,
+    Adapter,
+    in_eight_bits,
+    save_adapter,
+    save_adapters,
+    stored_adapter,
+)
 from training.export.bundle import (
     export_decoder,
     export_denoiser,
@@ -45,6 +53,7 @@ def extend_bundle(
     emdm: Generator | None = None,
     captions: CaptionSide | None = None,
     adapters: Mapping[str, Adapter] | None = None,
+    beside: int | None = None,
     command: str = "",
 ) -> None:
     """Copy ``bundle`` to ``destination``, which may be its own folder, with more networks.
@@ -57,6 +66,9 @@ def extend_bundle(
     emdm, captions : the sampler, and the caption side; they replace those that the bundle has. EMDM becomes the
         default where its preset in the configuration says so.
     adapters : low-rank changes of networks that the bundle has, by their names; added to those that it has already.
+        Their samplers take steps and guidance from the configuration's presets.
+    beside : rank at which these adapters are stored, in 8 bits, in files beside those that the bundle has, which then
+        stay as they are.
     command : what made the new networks.
 
     Raises
@@ -108,7 +120,13 @@ def extend_bundle(
             manifest["captions"] = captions.section(config.presets["captions"])
             networks |= captions.settings()
             manifest["samplers"] = manifest["samplers"] | captions.samplers(config.presets)
-        if adapters:
+        if adapters and beside is not None:
+            for name, adapter in adapters.items():
+                before = adapter_names(manifest, name)
+                file = f"{name}.{len(before) + 1}{ADAPTER_SUFFIX}"
+                files[file] = save_adapter(in_eight_bits(summed([adapter], beside)), folder / file)
+                manifest["adapters"] = manifest.get("adapters", {}) | {name: [*before, file]}
+        elif adapters:
             together = {
                 name: summed([stored_adapter(bundle, name), adapter], rank_of(adapter))
                 for name, adapter in adapters.items()
@@ -116,6 +134,10 @@ def extend_bundle(
             named, hashes = save_adapters(folder, together)
             manifest["adapters"] = manifest.get("adapters", {}) | named
             files |= hashes
+        for name in set(adapters or {}) & set(manifest["samplers"]):
+            # what a network makes of its guidance has changed
+            settings = manifest["samplers"][name] | config.presets.get(name, {})
+            manifest["samplers"] = manifest["samplers"] | {name: settings}
         for name in written:
             files[name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
         made = [*manifest.get("extended_with", []), command]
