@@ -220,16 +220,18 @@ def suites() -> list[Suite]:
     others = ("blender_addon", "demo", "packaging", "real_window", "training", "parity")
     engine = ["tests", *(f"--ignore=tests/{folder}" for folder in others)]
     # nothing there is in a hurry, so two files at a time may share the machine
-    training = ["tests/training", "tests/parity", "-n", "2", "--dist", "loadfile"]
+    two_at_a_time = ["-n", "2", "--dist", "loadfile"]
+    training = ["tests/training", "tests/parity", *two_at_a_time]
     found = [
         Suite("engine", test_venv, test_needs, engine),
         Suite("training", test_venv, test_needs, training),
     ]
     # a process of their own for what opens files that others wrote: bpy 4.2 may crash there after a thousand tests
     files = ["tests/blender_addon/test_addon_export.py", "tests/blender_addon/test_addon_fbx.py"]
+    addon = ["tests/blender_addon", "tests/demo", *(f"--ignore={file}" for file in files)]
     for version in BPY_VERSIONS:
         for what, chosen in (
-            ("add-on", ["tests/blender_addon", "tests/demo", *(f"--ignore={file}" for file in files)]),
+            ("add-on", [*addon, *two_at_a_time]),
             ("exports of the add-on", files),
         ):
             found.append(

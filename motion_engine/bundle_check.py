@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Sequence
 from functools import lru_cache
@@ -42,6 +43,8 @@ _PRESETS: dict[str, tuple[str, ...]] = {
     "mote": ("steps", "guidance"),
 }
 """What the engine reads of a sampler's preset."""
+_WHOLE = ("steps", "grid", "levels", "noise_width", "tries")
+"""Entries of a preset that are whole numbers from 1; its guidance is a number."""
 
 
 def is_bundle_name(name: str) -> bool:
@@ -89,6 +92,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     for sampler, preset in manifest["samplers"].items():
         if absent := [key for key in _PRESETS.get(sampler, ()) if key not in preset]:
             raise _broken(f"The preset of the sampler {sampler} of {folder.name} lacks {', '.join(absent)}.")
+        if unfit := [key for key, value in preset.items() if not _is_fit(key, value)]:
+            raise _broken(
+                f"The preset of the sampler {sampler} of {folder.name} has no usable {', '.join(unfit)}."
+            )
     return dict(manifest)
 
 
@@ -218,6 +225,16 @@ def _check_shared_file(folder: Path, other: Path, name: str, expected: str) -> N
 def _listed_hash(folder: Path, name: str) -> str | None:
     found: str | None = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["files"].get(name)
     return found
+
+
+def _is_fit(key: str, value: Any) -> bool:
+    if key in _WHOLE:
+        return type(value) is int and value >= 1
+    if key == "guidance":
+        return type(value) in (int, float) and math.isfinite(value)
+    if key == "guidance_by_steps":
+        return isinstance(value, dict) and all(_is_fit("guidance", each) for each in value.values())
+    return True
 
 
 def _is_shared(entry: Any) -> bool:
