@@ -116,6 +116,14 @@ def test_the_distance_falls_and_the_adapter_stands_beside_another(trained, tmp_p
         torch.testing.assert_close(
             twice, 1.5 * change, atol=0.02 * float(change.abs().max()) + 1e-6, rtol=0.02
         )
+    joined = tmp_path / "three" / "tiny"
+    extend_run(config, found, tmp_path / "run", joined, "")  # all in one again, with no file left behind
+    assert find(joined).manifest["adapters"]["motionlcm"] == names[0]
+    assert names[1] not in find(joined).manifest["files"] and not (joined / names[1]).exists()
+    with pytest.raises(ValueError, match="1 or more, not 0"):
+        extend_run(config, bundle, tmp_path / "run", tmp_path / "none" / "tiny", "", beside=0)
+    assert not (tmp_path / "none").exists()
+
     random = np.random.default_rng(0)
     given = {
         "latents": random.standard_normal((1, 6, config.vae.latent_channels), dtype=np.float32),

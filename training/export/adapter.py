@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from motion_engine import weights as stored_form
+from motion_engine.adapter import DELTA, UP
 from motion_engine.bundle import Bundle
 from motion_engine.bundle_check import adapter_names
 from training.config import Config
@@ -59,10 +60,12 @@ def stored_adapter(bundle: Bundle, network: str) -> dict[str, Tensor]:
         stored = stored_form.read(file)
         for key in stored_form.keys(stored):
             value = torch.from_numpy(stored_form.single(stored, key))
-            # beside one another: the product of these is the sum of the products
-            found[key] = (
-                torch.cat([found[key], value], dim=int(key.endswith(".up"))) if key in found else value
-            )
+            if key not in found:
+                found[key] = value
+            elif key.endswith(DELTA):
+                found[key] = found[key] + value
+            else:  # side by side: their product is the sum of the products
+                found[key] = torch.cat([found[key], value], dim=int(key.endswith(UP)))
     return found
 
 

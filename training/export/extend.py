@@ -74,8 +74,8 @@ def extend_bundle(
     Raises
     ------
     ValueError
-        If the new networks speak of other latents than the bundle's, nothing is to be added, or the bundle leans on
-        another one.
+        If the new networks speak of other latents than the bundle's, nothing is to be added, ``beside`` is below 1, or
+        the bundle leans on another one.
     """
     if bundle.other is not None:
         raise ValueError(
@@ -94,6 +94,8 @@ def extend_bundle(
         same_latents = _holds(bundle, "encoder", vae.encoder)
         decoder = vae.decoder if same_latents and not _holds(bundle, "decoder", vae.decoder) else None
         vae = None
+    if beside is not None and beside < 1:
+        raise ValueError(f"The rank of an adapter is 1 or more, not {beside}.")
     if vae is None and decoder is None and emdm is None and captions is None and not adapters:
         raise ValueError("The run has no network that the bundle lacks.")
     destination.parent.mkdir(parents=True, exist_ok=True)
@@ -134,6 +136,10 @@ def extend_bundle(
             named, hashes = save_adapters(folder, together)
             manifest["adapters"] = manifest.get("adapters", {}) | named
             files |= hashes
+            used = {file for name in manifest["adapters"] for file in adapter_names(manifest, name)}
+            for file in [file for file in files if file.endswith(ADAPTER_SUFFIX) and file not in used]:
+                (folder / file).unlink()  # what it held is in the new one
+                del files[file]
         for name in set(adapters or {}) & set(manifest["samplers"]):
             # what a network makes of its guidance has changed
             settings = manifest["samplers"][name] | config.presets.get(name, {})
